@@ -1,0 +1,32 @@
+# make bench   measure this machine, save the run, print the lab's answers
+# make test    the unit and analytic tests
+# make check   formatting, types, import direction
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: bench test check clean
+
+bench: $(READY)
+	$(BIN)/pytest tests/perf -m "not gpu" --benchmark-save=bench --benchmark-quiet
+
+test: $(READY)
+	$(BIN)/pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Made again when a pinned version or a dependency changes; otherwise nothing is fetched.
+$(READY): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "hpml_lab needs Python 3.11 or later; got: $$($(PYTHON) --version). Set PYTHON=" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,51 @@
+"""Every error this library raises on purpose.
+
+HpmlError
+├── InputError          what the caller asked for cannot be done (also a ValueError)
+│   └── DataError       a data file or folder is missing, damaged or truncated
+├── MeasurementError    a measurement ran, but its numbers must not be used
+│   ├── NonFiniteLossError
+│   └── TimingGapError
+└── RunFileError        a saved run cannot be read (also a ValueError)
+"""
+
+from collections.abc import Iterable
+
+
+class HpmlError(Exception):
+    """Base of all errors below; its text is one line for the user."""
+
+
+class InputError(HpmlError, ValueError):
+    """Bad input: says what, what was got, what is allowed."""
+
+
+class DataError(InputError):
+    """A data file or folder is missing, damaged or truncated; names the file."""
+
+
+class MeasurementError(HpmlError):
+    """A measurement is void and leaves no result."""
+
+
+class NonFiniteLossError(MeasurementError):
+    """The training loss became NaN or infinite."""
+
+
+class TimingGapError(MeasurementError):
+    """The parts of an epoch do not add up to its total."""
+
+
+class RunFileError(HpmlError, ValueError):
+    """A saved run is not readable as one; names the file and the place in it."""
+
+
+def unknown(what: str, got: object, allowed: Iterable[str]) -> InputError:
+    """Returns the error for a name that is not in a fixed list.
+
+    Args:
+        what: the thing named, such as ``optimizer``.
+        got: what was given.
+        allowed: the names that would have been accepted.
+    """
+    return InputError(f"unknown {what} {got!r}; choose one of: {', '.join(allowed)}")

@@ -1,0 +1,44 @@
+"""The only place that turns bytes, seconds and rates into text."""
+
+MIB = 2**20
+GIB = 2**30
+
+
+def mebibytes(size_bytes: float) -> str:
+    """Returns a size in MiB (2**20 bytes), as in ``42.63 MiB``."""
+    return f"{size_bytes / MIB:,.2f} MiB"
+
+
+def seconds(duration_s: float) -> str:
+    """Returns a duration with three significant digits and its unit, as in ``12.3 ms``."""
+    for scale, unit in ((1, "s"), (1e3, "ms"), (1e6, "us")):
+        if abs(duration_s) * scale >= 1:
+            return f"{_significant(duration_s * scale)} {unit}"
+    return f"{_significant(duration_s * 1e9)} ns"
+
+
+def clock_time(duration_s: float) -> str:
+    """Returns a waiting time for people, as in ``3:07`` (minutes and seconds)."""
+    minutes, rest = divmod(round(duration_s), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def per_second(rate: float) -> str:
+    """Returns a rate as in ``1,240 /s``."""
+    return f"{rate:,.0f} /s"
+
+
+def ratio(value: float) -> str:
+    """Returns a ratio as in ``1.38x``."""
+    return f"{value:.2f}x"
+
+
+def percent(share: float) -> str:
+    """Returns a share of one as in ``61.3 %``."""
+    return f"{100 * share:.1f} %"
+
+
+def _significant(value: float) -> str:
+    magnitude = abs(value)
+    digits = 2 if magnitude < 10 else 1 if magnitude < 100 else 0
+    return f"{value:,.{digits}f}"
