@@ -1,0 +1,1 @@
+"""What is trained: images, networks, optimizers and the step that joins them."""

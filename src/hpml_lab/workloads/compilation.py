@@ -1,0 +1,60 @@
+"""torch.compile by mode: what can run here, and caches that no mode fills for the next."""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from torch import nn
+
+MODES = ("eager", "default", "reduce-overhead", "max-autotune")
+
+
+def compiled(model: nn.Module, mode: str) -> nn.Module:
+    """Returns the model compiled by the inductor back end in one of `MODES`; eager as it is.
+
+    Parameters stay shared with the model.
+    """
+    if mode == "eager":
+        return model
+    return cast(nn.Module, torch.compile(model, mode=None if mode == "default" else mode))
+
+
+def unavailable(mode: str, device: str) -> str | None:
+    """Returns why a mode cannot run on a device here, or None if it can."""
+    if mode == "eager":
+        return None
+    if device == "cpu":
+        return _unavailable_on_cpu(mode)
+    if importlib.util.find_spec("triton") is None:
+        return f"compile mode {mode} needs the package triton on {device}"
+    if torch.cuda.get_device_capability() < (7, 0):
+        return f"compile mode {mode} needs a GPU of compute capability 7.0 or later"
+    return None
+
+
+def _unavailable_on_cpu(mode: str) -> str | None:
+    if mode == "reduce-overhead":
+        return "compile mode reduce-overhead is CUDA graphs; on cpu torch runs it as default"
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        return f"compile mode {mode} needs a C++ compiler on cpu; {compiler} is not on the PATH"
+    return None
+
+
+@contextmanager
+def empty_caches() -> Iterator[None]:
+    """Compiles inside as if for the first time: no graph in memory, none on disk.
+
+    Without it the first mode pays for the compilation of all.
+    """
+    # torch has no public name for a fresh disk cache; its own benchmarks use this one.
+    from torch._inductor.utils import fresh_cache
+
+    torch.compiler.reset()
+    with fresh_cache():
+        yield
+    torch.compiler.reset()

@@ -1,0 +1,53 @@
+"""The training images: real CIFAR-10 where it can be had, generated ones of its shape elsewhere."""
+
+import functools
+import os
+from pathlib import Path
+
+from hpml_lab.errors import DataError
+from hpml_lab.workloads import cifar10, generated
+from hpml_lab.workloads.cifar10 import Images, Split
+
+
+@functools.lru_cache(maxsize=2)
+def open_images(data: str = "generated", split: Split = "train") -> Images:
+    """Returns the images of one split; the same object when asked again.
+
+    Args:
+        data: ``generated``; or a folder that holds CIFAR-10 in its python or binary version; or
+            ``download`` to fetch CIFAR-10 once into the cache folder.
+        split: ``train`` (50,000 images) or ``test`` (10,000).
+
+    Raises:
+        DataError: if the folder or one of its files is missing, damaged or truncated, or the
+            download fails.
+    """
+    return cifar10.read(_folder(data), split)
+
+
+def _folder(data: str) -> Path:
+    if data == "generated":
+        return generated.ensure(cache_folder())
+    if data == "download":
+        return cifar10.download(cache_folder())
+    return existing_folder(data)
+
+
+def existing_folder(data: str) -> Path:
+    """Returns the folder named by the user.
+
+    Raises:
+        DataError: if it does not exist or is not a folder.
+    """
+    folder = Path(data).expanduser()
+    if not folder.is_dir():
+        raise DataError(
+            f"no data folder at {data!r}; give a folder that holds {cifar10.PYTHON_FOLDER} or "
+            f"{cifar10.BINARY_FOLDER}, or one of the words: generated, download"
+        )
+    return folder
+
+
+def cache_folder() -> Path:
+    """Returns the folder for files that can be made again: ``$XDG_CACHE_HOME/hpml_lab``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hpml_lab"

@@ -1,0 +1,48 @@
+"""Sizes: what two processor cores hold in minutes, and what the lab asks for."""
+
+from dataclasses import dataclass, replace
+
+from hpml_lab.errors import unknown
+from hpml_lab.workloads.training import Training
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The sizes that a case starts from.
+
+    Attributes:
+        name: ``quick`` or ``full``.
+        training: what every axis a case does not name is set to.
+        epochs: measured epochs of a case, behind one warm-up epoch.
+        compile_images: images of an epoch where compile modes are compared, a multiple of the
+            batch size: a last, smaller batch would be compiled a second time.
+        device_images: images of an epoch where devices are compared; the CPU has to end it too.
+        memory_batch: samples a step where memory is compared.
+    """
+
+    name: str
+    training: Training
+    epochs: int
+    compile_images: int
+    device_images: int
+    memory_batch: int
+
+
+_PROFILES = {
+    "quick": Profile("quick", Training(width=8, images=2048), 5, 1024, 2048, 8),
+    "full": Profile("full", Training(), 5, 49_920, 4096, 128),
+}
+PROFILES = tuple(_PROFILES)
+
+
+def profile_for(name: str, device: str) -> Profile:
+    """Returns a profile with its training set up for a device.
+
+    Raises:
+        InputError: for an unknown name.
+    """
+    if name not in _PROFILES:
+        raise unknown("profile", name, PROFILES)
+    profile = _PROFILES[name]
+    on_device = replace(profile.training, device=device, pin_memory=device == "cuda")
+    return replace(profile, training=on_device)
