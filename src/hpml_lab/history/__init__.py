@@ -1,0 +1,1 @@
+"""Saved runs: their schema and where they are kept."""

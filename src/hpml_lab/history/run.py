@@ -1,0 +1,99 @@
+"""A saved run, read back: pytest-benchmark's own JSON, with or without our record in it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from hpml_lab.errors import RunFileError
+from hpml_lab.measure.machine import Identity, State, Unit
+from hpml_lab.measure.record import Measurement
+
+LARGEST_FILE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine that made a run; see `measure.machine`."""
+
+    id: str
+    identity: Identity
+    unit: Unit
+    software: dict[str, str | None]
+    state: dict[str, State]
+    ceilings: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MachineInfo:
+    """pytest-benchmark's machine record; ``hpml`` is None in a stock file."""
+
+    hpml: Machine | None = None
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Seconds of an iteration over the rounds, as pytest-benchmark summarises them."""
+
+    min: float
+    max: float
+    mean: float
+    stddev: float
+    median: float
+    rounds: int
+
+
+@dataclass(frozen=True)
+class ExtraInfo:
+    """What a test added; ``hpml`` is None in a stock file."""
+
+    hpml: Measurement | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark of a run."""
+
+    name: str
+    fullname: str
+    stats: Stats
+    group: str | None = None
+    extra_info: ExtraInfo = field(default_factory=ExtraInfo)
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """Our record, if there is one."""
+        return self.extra_info.hpml
+
+
+@dataclass(frozen=True)
+class Run:
+    """One saved run."""
+
+    machine_info: MachineInfo
+    benchmarks: list[Benchmark]
+    datetime: str
+    version: str
+
+    def group(self, name: str) -> list[Benchmark]:
+        """Returns the benchmarks of one group that carry our record."""
+        return [b for b in self.benchmarks if b.group == name and b.measurement is not None]
+
+
+def read_run(path: Path) -> Run:
+    """Returns the run saved in a file.
+
+    Raises:
+        RunFileError: if the file cannot be read, is too large, or is not such a run.
+    """
+    try:
+        if (size := path.stat().st_size) > LARGEST_FILE_BYTES:
+            raise RunFileError(
+                f"run file {str(path)!r} has {size:,} bytes; at most "
+                f"{LARGEST_FILE_BYTES:,} are read"
+            )
+        return msgspec.json.decode(path.read_bytes(), type=Run)
+    except OSError as error:
+        raise RunFileError(f"run file {str(path)!r} cannot be read: {error.strerror}") from error
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise RunFileError(f"run file {str(path)!r} is not a saved run: {error}") from error

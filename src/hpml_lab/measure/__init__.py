@@ -1,0 +1,1 @@
+"""How a workload is measured, and on which machine."""

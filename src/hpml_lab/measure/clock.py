@@ -1,0 +1,42 @@
+"""Time, as a seam: the host's clock, and waiting for the device to finish."""
+
+import time
+from typing import Protocol
+
+import torch
+
+
+class Clock(Protocol):
+    """A monotonic clock and the device whose work it times."""
+
+    def now_s(self) -> float:
+        """Returns monotonic seconds; only differences mean anything."""
+        ...
+
+    def synchronise(self) -> None:
+        """Returns when the device has finished all work given to it."""
+        ...
+
+
+class HostClock:
+    """The clock of a device that finishes its work before the call returns."""
+
+    def now_s(self) -> float:
+        """Returns monotonic seconds with nanosecond resolution."""
+        return time.perf_counter_ns() * 1e-9
+
+    def synchronise(self) -> None:
+        """Does nothing: there is nothing to wait for."""
+
+
+class CudaClock(HostClock):
+    """The clock of the current CUDA device, which works behind the host's back."""
+
+    def synchronise(self) -> None:
+        """Waits for all streams of the current CUDA device."""
+        torch.cuda.synchronize()
+
+
+def clock_for(device: str) -> Clock:
+    """Returns the clock of ``cpu`` or ``cuda``."""
+    return CudaClock() if device == "cuda" else HostClock()

@@ -1,0 +1,47 @@
+"""The machine record of a saved run: identity, unit, software, state."""
+
+import platform
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+import torch
+
+from hpml_lab.measure.gpus import Gpu, gpus
+from hpml_lab.measure.machine import State, Unit, identity, state
+
+
+def machine_record(before: State) -> dict[str, Any]:
+    """Returns the record under ``machine_info.hpml`` of a saved run.
+
+    Args:
+        before: the state when the run began.
+    """
+    found = gpus()
+    named = identity(found)
+    return {
+        "id": named.id,
+        "identity": asdict(named),
+        "unit": asdict(Unit(platform.node(), [gpu.uuid for gpu in found])),
+        "software": software(found),
+        "state": {"before": asdict(before), "after": asdict(state())},
+        "ceilings": {},
+    }
+
+
+def software(found: list[Gpu]) -> dict[str, str | None]:
+    """Returns the versions that a result depends on; None for what is not there.
+
+    Args:
+        found: the GPUs, of which the first names the driver.
+    """
+    cudnn = torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None
+    return {
+        "hpml_lab": metadata.version("hpml-lab"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": metadata.version("torchvision"),
+        "cuda": torch.version.cuda,
+        "cudnn": None if cudnn is None else str(cudnn),
+        "driver": found[0].driver if found else None,
+    }
