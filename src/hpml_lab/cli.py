@@ -1,0 +1,148 @@
+"""The command `hpml-lab`: thin, one function a command."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hpml_lab.errors import HpmlError
+
+if TYPE_CHECKING:
+    from hpml_lab.measure.epochs import Epoch
+
+STORAGE = Path("benchmarks")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hpml-lab")
+def cli() -> None:
+    """Measure deep-learning training, save the run, read the answers."""
+
+
+@cli.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--storage", default=STORAGE, type=click.Path(path_type=Path), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def answers(file: Path | None, storage: Path, as_json: bool) -> None:
+    """Print the lab's tables from a saved run (default: the last one)."""
+    from hpml_lab.history.run import read_run
+    from hpml_lab.history.store import latest
+    from hpml_lab.report import answers, terminal
+
+    found = answers.answers(read_run(file or latest(storage)))
+    click.echo(json.dumps([asdict(a) for a in found]) if as_json else terminal.render(found))
+
+
+class _TrainingCommand(click.Command):
+    """A command with an option for every field of `Training`.
+
+    They are made when it is parsed: the fields come with torch, which other commands do without.
+    """
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return [*_training_options(), *super().get_params(ctx)]
+
+
+def _training_options() -> Iterator[click.Option]:
+    from hpml_lab.workloads.training import Training, parse_field
+
+    helps = dict(re.findall(r"^ +(\w+): (.+?)\.?$", Training.__doc__ or "", re.MULTILINE))
+
+    def convert(_context: click.Context, option: click.Parameter, value: str | None) -> Any:
+        return None if value is None else parse_field(str(option.name), value)
+
+    for field in fields(Training):
+        flag = f"--{field.name.replace('_', '-')}"
+        yield click.Option([flag], help=helps[field.name], callback=convert, metavar="VALUE")
+
+
+@cli.command(cls=_TrainingCommand)
+@click.option("--profile", type=click.Choice(["quick", "full"]), help="Sizes to start from.")
+@click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def train(profile: str | None, epochs: int, as_json: bool, **chosen: Any) -> None:
+    """Train a network and print loss and top-1 accuracy of every mini-batch (lab item C1).
+
+    Sizes come from a profile, quick on cpu and full on cuda; every option below replaces one.
+    """
+    from hpml_lab.measure.clock import clock_for
+    from hpml_lab.measure.epochs import run_epoch
+    from hpml_lab.workloads.profiles import profile_for
+    from hpml_lab.workloads.training import Trainer
+
+    given = {name: value for name, value in chosen.items() if value is not None}
+    device = given.get("device", "cpu")
+    sizes = profile_for(profile or ("quick" if device == "cpu" else "full"), device)
+    trainer = Trainer(replace(sizes.training, **given))
+    program = _Reporting(trainer, None if as_json else click.echo)
+    clock = clock_for(trainer.training.device)
+    done = []
+    for index in range(1, epochs + 1):
+        done.append(run_epoch(program, clock, index))
+        if not as_json:
+            click.echo(_epoch_line(done[-1]))
+    if as_json:
+        record = {"training": asdict(trainer.training), "source": trainer.source}
+        click.echo(
+            json.dumps(record | {"batches": program.batches, "epochs": [*map(asdict, done)]})
+        )
+
+
+class _Reporting:
+    """A trainer that reads loss and accuracy of every mini-batch, as the lab asks."""
+
+    def __init__(self, trainer: Any, write: Any) -> None:
+        self._trainer = trainer
+        self._write = write
+        self.batches: list[dict[str, float]] = []
+
+    @property
+    def loader(self) -> Iterable[Any]:
+        return self._trainer.loader  # type: ignore[no-any-return]
+
+    def to_device(self, batch: Any) -> Any:
+        return self._trainer.to_device(batch)
+
+    def step(self, batch: Any) -> tuple[Any, Any]:
+        loss, logits = self._trainer.step(batch)
+        accuracy = (logits.argmax(1) == batch[1]).float().mean().item()
+        self.batches.append({"loss": loss.item(), "accuracy": accuracy})
+        if self._write:
+            self._write(f"batch {len(self.batches)}: loss {loss.item():.4f}, top-1 {accuracy:.2%}")
+        return loss, logits
+
+
+def _epoch_line(epoch: "Epoch") -> str:
+    parts = epoch.parts
+    times = (
+        f" = loading {parts.wait_s:.3f} + copy {parts.copy_s:.3f} + compute {parts.compute_s:.3f}"
+        f" + other {parts.other_s:.3f}"
+        if parts
+        else ""
+    )
+    return (
+        f"epoch {epoch.index}: loss {epoch.loss:.4f}, top-1 {epoch.accuracy:.2%}, "
+        f"{epoch.total_s:.3f} s{times}"
+    )
+
+
+def main() -> None:
+    """Runs the command line: one line and exit status 2 for bad input, never a traceback."""
+    try:
+        sys.exit(cli(standalone_mode=False))
+    except click.Abort:
+        sys.exit(130)
+    except (HpmlError, OSError) as error:
+        _refuse(str(error))
+    except click.ClickException as error:
+        _refuse(error.format_message())
+
+
+def _refuse(text: str) -> None:
+    click.echo(f"hpml-lab: {text}", err=True)
+    sys.exit(2)

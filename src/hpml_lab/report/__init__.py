@@ -1,0 +1,1 @@
+"""What people read: a pure function of saved runs."""

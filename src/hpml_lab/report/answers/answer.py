@@ -1,0 +1,78 @@
+"""One lab item and its answer, and the sums that several items share."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from hpml_lab.measure.epochs import Epoch, Parts
+from hpml_lab.measure.record import Measurement, Value
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a saved run says to one lab item.
+
+    Attributes:
+        item: the lab's name for it, such as ``C3``; empty for what no lab asks.
+        title: the question, short.
+        setting: what all rows share.
+        columns: headings of the table.
+        rows: its cells, as text.
+        sentences: the answer in words.
+    """
+
+    item: str
+    title: str
+    setting: str
+    columns: list[str]
+    rows: list[list[str]]
+    sentences: list[str] = field(default_factory=list)
+
+
+def alike(cases: Iterable[Measurement], *axes: str) -> list[list[Measurement]]:
+    """Returns the cases in groups that differ in the named axes alone."""
+    groups: dict[frozenset[tuple[str, Value]], list[Measurement]] = {}
+    for case in cases:
+        rest = frozenset(pair for pair in case.case.items() if pair[0] not in axes)
+        groups.setdefault(rest, []).append(case)
+    return list(groups.values())
+
+
+def setting(case: Measurement, *axes: str) -> str:
+    """Returns what a case was, the named axes left out."""
+    of = case.case
+    images = of.get("images") or "all"
+    words = {
+        "device": f"{of.get('device')}",
+        "network": f"{of.get('network')} of width {of.get('width')}",
+        "images": f"{images} {of.get('source')} images",
+        "batch_size": f"batch {of.get('batch_size')}",
+        "workers": f"{of.get('workers')} workers",
+        "optimizer": f"{of.get('optimizer')} with {of.get('optimizer_settings')} settings",
+    }
+    return ", ".join(text for name, text in words.items() if name not in axes)
+
+
+def typical_s(case: Measurement) -> float:
+    """Returns seconds of an iteration: the median over processes of the median over rounds."""
+    return statistics.median(statistics.median(rounds) for rounds in case.processes if rounds)
+
+
+def measured(case: Measurement) -> list[Epoch]:
+    """Returns the epochs behind the warm-up."""
+    return [epoch for epoch in case.epochs if not epoch.warm_up]
+
+
+def measured_parts(case: Measurement) -> list[Parts]:
+    """Returns the parts of the measured epochs; empty where they were not told apart."""
+    return [epoch.parts for epoch in measured(case) if epoch.parts is not None]
+
+
+def deviation(values: list[float]) -> float:
+    """Returns the sample standard deviation; 0 for a single value."""
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def plus_minus(values: list[float]) -> str:
+    """Returns mean and sample standard deviation in seconds, as in ``1.234 ± 0.012``."""
+    return f"{statistics.fmean(values):.3f} ± {deviation(values):.3f}"

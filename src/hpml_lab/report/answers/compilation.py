@@ -1,0 +1,94 @@
+"""C8: what torch.compile costs in the first epoch and saves in the later ones."""
+
+import math
+import statistics
+
+from hpml_lab.history.run import Run
+from hpml_lab.measure.record import Measurement
+from hpml_lab.report.answers.answer import Answer, alike, measured, plus_minus, setting
+
+_MODES = ("eager", "default", "reduce-overhead", "max-autotune")
+
+
+def answers(run: Run) -> list[Answer]:
+    """Returns the answer to C8 for each device and setting in the run."""
+    cases = [b.measurement for b in run.group("compile_modes") if b.measurement]
+    return [_c8(modes) for modes in alike(cases, "compile_mode")]
+
+
+def break_even_epoch(first_s: float, steady_s: float, eager: tuple[float, float]) -> int | None:
+    """Returns the first epoch at whose end compiling has paid for itself; None if never.
+
+    Args:
+        first_s: seconds of the first epoch, compilation included.
+        steady_s: seconds of each later one.
+        eager: the same two without compiling.
+    """
+    eager_first_s, eager_steady_s = eager
+    if first_s <= eager_first_s:
+        return 1
+    if steady_s >= eager_steady_s:
+        return None
+    return 1 + math.ceil((first_s - eager_first_s) / (eager_steady_s - steady_s))
+
+
+def _c8(cases: list[Measurement]) -> Answer:
+    by_mode = {str(case.case["compile_mode"]): case for case in cases}
+    present = [mode for mode in _MODES if mode in by_mode]
+    steady = measured(cases[0])
+    missing = [mode for mode in _MODES if mode not in by_mode]
+    sentences = [
+        _words(mode, by_mode) for mode in present if mode != "eager" and "eager" in by_mode
+    ]
+    if missing:
+        sentences.append(f"Not in this run: {', '.join(missing)}.")
+    return Answer(
+        "C8",
+        "Compile modes",
+        setting(cases[0]),
+        [
+            "mode",
+            "epoch 1 s",
+            f"epochs {steady[0].index}-{steady[-1].index} s",
+            "break-even epoch",
+            "graphs",
+            "breaks",
+            "recompiles",
+        ],
+        [_row(mode, by_mode) for mode in present],
+        sentences,
+    )
+
+
+def _row(mode: str, by_mode: dict[str, Measurement]) -> list[str]:
+    case = by_mode[mode]
+    counts = [
+        str(case.counters.get(name, "-")) for name in ("graphs", "graph_breaks", "recompiles")
+    ]
+    return [
+        mode,
+        f"{case.epochs[0].total_s:.2f}",
+        plus_minus([epoch.total_s for epoch in measured(case)]),
+        "-" if mode == "eager" else str(_break_even(mode, by_mode) or "never"),
+        *counts,
+    ]
+
+
+def _break_even(mode: str, by_mode: dict[str, Measurement]) -> int | None:
+    if "eager" not in by_mode:
+        return None
+    return break_even_epoch(
+        *_first_and_steady_s(by_mode[mode]), _first_and_steady_s(by_mode["eager"])
+    )
+
+
+def _first_and_steady_s(case: Measurement) -> tuple[float, float]:
+    return case.epochs[0].total_s, statistics.fmean(e.total_s for e in measured(case))
+
+
+def _words(mode: str, by_mode: dict[str, Measurement]) -> str:
+    _, steady_s = _first_and_steady_s(by_mode[mode])
+    _, eager_s = _first_and_steady_s(by_mode["eager"])
+    epoch = _break_even(mode, by_mode)
+    pays = f"pays for itself after epoch {epoch}" if epoch else "never pays for itself"
+    return f"{mode}: a later epoch takes {steady_s / eager_s:.2f}x the time of eager; it {pays}."

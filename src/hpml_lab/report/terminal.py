@@ -1,0 +1,42 @@
+"""Answers as plain text for a terminal."""
+
+import io
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hpml_lab.report.answers.answer import Answer
+
+_WIDTH = 110
+
+
+def render(answers: list[Answer]) -> str:
+    """Returns the answers as text; whatever a run file holds, no control character is in it."""
+    console = Console(file=io.StringIO(), width=_WIDTH, color_system=None, legacy_windows=False)
+    for answer in answers:
+        heading = f"{answer.item}  {answer.title}" if answer.item else answer.title
+        console.print()
+        console.print(_plain(heading))
+        console.print(_plain(f"({answer.setting})"))
+        console.print(_table(answer))
+        for sentence in answer.sentences:
+            console.print(_plain(sentence))
+    console.print()
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _table(answer: Answer) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for index, column in enumerate(answer.columns):
+        numbers = all(row[index][:1].isdigit() or row[index] == "-" for row in answer.rows)
+        table.add_column(_plain(column), justify="right" if index and numbers else "left")
+    for row in answer.rows:
+        table.add_row(*map(_plain, row))
+    return table
+
+
+def _plain(text: str) -> Text:
+    return Text("".join(c if c.isprintable() else "?" for c in text))
