@@ -1,0 +1,153 @@
+"""The pytest plugin: options, markers, fixtures, hooks. It imports torch only to measure."""
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hpml_lab.errors import HpmlError, InputError
+from hpml_lab.pytest_plugin import cases
+from hpml_lab.pytest_plugin.benchmark import Bench, Session
+from hpml_lab.pytest_plugin.measuring import Measure
+from hpml_lab.pytest_plugin.progress import Progress
+from hpml_lab.pytest_plugin.settings import Settings, add_options, read_settings
+
+if TYPE_CHECKING:
+    from hpml_lab.workloads.profiles import Profile
+    from hpml_lab.workloads.training import Training
+
+_MARKERS = (
+    "gpu: needs a CUDA device",
+    "slow: takes longer than a unit test may; left out of a plain `pytest`",
+    "learning: trains to an accuracy",
+    "claim(id): decides a published answer",
+    "axes(NAME=VALUES, ...): the cases of a test that asks for `training`",
+)
+_SETTINGS = pytest.StashKey[Settings]()
+_NO_GPU = pytest.StashKey[str]()
+_MEASURE = pytest.StashKey[Measure]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declares the ``--hpml-*`` options and ini values."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Reads the settings and declares the markers."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    try:
+        config.stash[_SETTINGS] = read_settings(config)
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Shows the settings in force."""
+    return f"hpml: {config.stash[_SETTINGS]}"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Prepares saving, and says no to what would spoil it."""
+    config = session.config
+    try:
+        cases.check(config.stash[_SETTINGS])
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from error
+    if not hasattr(config, "_benchmarksession"):
+        return
+    benchmarks = Session(config)
+    if benchmarks.saves and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(
+            "-n of xdist runs cases side by side, which spoils their times; save without -n"
+        )
+    if benchmarks.saves and Session.active(config):
+        from hpml_lab.pytest_plugin.saving import Saving
+
+        config.pluginmanager.register(Saving(benchmarks), "hpml-saving")
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            config.pluginmanager.register(_progress(reporter), "hpml-progress")
+
+
+def _progress(reporter: Any) -> Progress:
+    reporter.showfspath = False  # its lines of file names would stand between ours
+
+    def write(text: str) -> None:
+        reporter.write(text, flush=True)
+
+    return Progress(write)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Makes the cases of a test that asks for ``training``."""
+    cases.parametrize(metafunc, metafunc.config.stash[_SETTINGS])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skips gpu cases where there is no GPU, or fails if one is required."""
+    required = config.stash[_SETTINGS].require_gpu
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if not (required or on_gpu) or (reason := _no_gpu()) is None:
+        return
+    if required:
+        raise pytest.UsageError(f"--hpml-require-gpu: {reason}")
+    config.stash[_NO_GPU] = reason
+    for item in on_gpu:
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _no_gpu() -> str | None:
+    import torch
+
+    if torch.cuda.is_available():
+        return None
+    build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
+    return (
+        f"torch {torch.__version__} ({build}) finds no CUDA device; run on a machine with an "
+        "NVIDIA GPU and its driver, and check: nvidia-smi"
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Takes the result of a failed test back, and turns our errors into one line."""
+    report = yield
+    measure = item.stash.get(_MEASURE, None)
+    if measure is not None and not report.passed:
+        measure.discard()
+    if call.excinfo is not None and call.excinfo.errisinstance(HpmlError):
+        report.longrepr = f"{item.nodeid}: {call.excinfo.value}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Says once why gpu cases were skipped."""
+    reason = config.stash.get(_NO_GPU, None)
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if reason and reason in str(report.longrepr)
+    ]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} gpu cases skipped: {reason}")
+
+
+@pytest.fixture
+def measure(request: pytest.FixtureRequest) -> Iterator[Measure]:
+    """Times a step or epochs and keeps the record; see `measuring.Measure`."""
+    callspec = getattr(request.node, "callspec", None)
+    bench = Bench(request.getfixturevalue("benchmark"))
+    measure = Measure(bench, dict(callspec.params) if callspec else {})
+    request.node.stash[_MEASURE] = measure
+    yield measure
+    measure.finish()
+
+
+@pytest.fixture
+def profile(request: pytest.FixtureRequest, training: "Training") -> "Profile":
+    """The sizes of the case; see `workloads.profiles.Profile`."""
+    return cases.profile_of(request.node, request.config.stash[_SETTINGS], training.device)

@@ -1,0 +1,90 @@
+"""From a test's axes to its cases: one `Training` for each device and each point of the axes."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hpml_lab.pytest_plugin.settings import Settings
+
+# torch comes with the workloads; a project that only measures its own step must not wait for them.
+if TYPE_CHECKING:
+    from _pytest.mark import ParameterSet
+
+    from hpml_lab.workloads.profiles import Profile
+
+Axes = Mapping[str, Sequence[Any]]
+_DEVICES = ("cpu", "cuda")
+
+
+def check(settings: Settings) -> None:
+    """Refuses data that cannot be read and axes that no case can take, before anything runs.
+
+    Raises:
+        InputError: for the first of them.
+    """
+    if settings.data != "generated":
+        from hpml_lab.workloads.images import open_images
+
+        open_images(settings.data)
+    for name, values in _chosen(settings).items():
+        for device, value in itertools.product(_DEVICES, values):
+            replace(_profile(settings, device, gpu=device == "cuda").training, **{name: value})
+
+
+def parametrize(metafunc: pytest.Metafunc, settings: Settings) -> None:
+    """Gives a test that asks for ``training`` its cases.
+
+    The marker ``axes(NAME=VALUES, ...)`` declares fields of `workloads.training.Training`; the
+    axis ``device`` is ``cpu`` and ``cuda`` unless declared. Cases on CUDA are marked ``gpu``.
+    Cases marked ``gpu``, by their device or by their test, are of full size, others quick, unless
+    a profile was asked for.
+
+    Raises:
+        InputError: for an axis or a value that is not allowed.
+    """
+    if "training" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("axes")
+    gpu = metafunc.definition.get_closest_marker("gpu") is not None
+    axes = {"device": _DEVICES, **(marker.kwargs if marker else {}), **_chosen(settings)}
+    metafunc.parametrize("training", list(_cases(axes, settings, gpu)))
+
+
+def profile_of(item: pytest.Item, settings: Settings, device: str) -> "Profile":
+    """Returns the sizes of a case."""
+    return _profile(settings, device, gpu=item.get_closest_marker("gpu") is not None)
+
+
+def _profile(settings: Settings, device: str, *, gpu: bool) -> "Profile":
+    from hpml_lab.workloads.profiles import profile_for
+
+    return profile_for(settings.profile or ("full" if gpu else "quick"), device)
+
+
+def _cases(axes: Axes, settings: Settings, gpu: bool) -> Iterator["ParameterSet"]:
+    for values in itertools.product(*axes.values()):
+        point = dict(zip(axes, values, strict=True))
+        on_gpu = point["device"] == "cuda"
+        base = _profile(settings, point["device"], gpu=gpu or on_gpu).training
+        training = replace(base, **{"data": settings.data, "seed": settings.seed, **point})
+        marks = [pytest.mark.gpu] if on_gpu else []
+        yield pytest.param(training, id=_identifier(point), marks=marks)
+
+
+def _chosen(settings: Settings) -> Axes:
+    if not settings.axis:
+        return {}
+    from hpml_lab.workloads.training import parse_field
+
+    return {
+        name: [parse_field(name, value) for value in values]
+        for name, values in settings.axis.items()
+    }
+
+
+def _identifier(point: Mapping[str, Any]) -> str:
+    named = (f"{name}={value}" for name, value in point.items() if name != "device")
+    return "-".join([point["device"], *named])

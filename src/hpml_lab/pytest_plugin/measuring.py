@@ -1,0 +1,120 @@
+"""The fixture `measure`: times a step or epochs and keeps the record of it."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from hpml_lab.measure.record import Measurement, Value
+from hpml_lab.pytest_plugin.benchmark import Bench
+
+if TYPE_CHECKING:
+    from hpml_lab.measure.epochs import Epoch, Timing
+    from hpml_lab.workloads.training import Trainer
+
+
+class Measure:
+    """Measures the one case of a test.
+
+    Args:
+        bench: the test's benchmark.
+        parameters: the test's parameters by name.
+
+    Attributes:
+        counters: exact integers to keep with the result.
+        memory: bytes to keep with the result.
+    """
+
+    def __init__(self, bench: Bench, parameters: dict[str, Any]) -> None:
+        self.counters: dict[str, int] = {}
+        self.memory: dict[str, int] = {}
+        self._bench = bench
+        self._case: dict[str, Value] = {
+            name: value for name, value in parameters.items() if _is_value(value)
+        }
+        self._samples: int | None = None
+        self._epochs: list[Epoch] = []
+
+    def __call__(self, step: Callable[[], Any], *, samples: int | None = None) -> Any:
+        """Times a callable without arguments.
+
+        Args:
+            step: what to time, such as a `workloads.training.TrainingStep`.
+            samples: how many samples one call works on; a `TrainingStep` knows.
+
+        Returns:
+            what the step returned last.
+        """
+        from hpml_lab.measure.clock import clock_for
+
+        clock = clock_for(getattr(step, "device", _default_device()))
+        self._samples = getattr(step, "samples", None) if samples is None else samples
+
+        def timer() -> float:
+            clock.synchronise()
+            return clock.now_s()
+
+        return self._bench.time(step, timer)
+
+    def epochs(
+        self, trainer: "Trainer", *, rounds: int, warm_up: int = 1, timing: "Timing" = "phases"
+    ) -> list["Epoch"]:
+        """Trains for a number of epochs, each a round.
+
+        Args:
+            trainer: what to train; its `Training` becomes the case.
+            rounds: measured epochs.
+            warm_up: epochs before them, kept but marked.
+            timing: ``phases`` or ``throughput``, see `measure.epochs`.
+
+        Returns:
+            all epochs, warm-up first.
+        """
+        from hpml_lab.measure.clock import clock_for
+        from hpml_lab.measure.epochs import run_epoch
+
+        training = trainer.training
+        clock = clock_for(training.device)
+        self.describe(trainer)
+        self._case["timing"] = timing
+
+        def one_epoch() -> None:
+            index = len(self._epochs) + 1
+            epoch = run_epoch(trainer, clock, index, warm_up=index <= warm_up, timing=parts)
+            self._epochs.append(epoch)
+
+        # A device that is done when the call returns has its parts for nothing.
+        parts: Timing = "phases" if training.device == "cpu" else timing
+        self._bench.time_exactly(one_epoch, clock.now_s, rounds=rounds, warm_up=warm_up)
+        self._samples = self._epochs[-1].samples
+        return self._epochs
+
+    def describe(self, trainer: "Trainer") -> None:
+        """Makes a trainer's settings the case; `epochs` does so itself."""
+        self._case |= asdict(trainer.training) | {"source": trainer.source}
+        del self._case["data"]  # a folder's name says nothing on another machine
+
+    def finish(self) -> None:
+        """Hands the record over; called when the test has ended."""
+        record = Measurement(
+            case=self._case,
+            samples=self._samples,
+            processes=[self._bench.rounds_s()],
+            counters=self.counters,
+            memory=self.memory,
+            epochs=self._epochs,
+        )
+        self._bench.describe(asdict(record))
+
+    def discard(self) -> None:
+        """Leaves no result; called when the test has failed."""
+        self._bench.discard()
+
+
+def _is_value(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+def _default_device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_initialized() else "cpu"

@@ -1,0 +1,44 @@
+"""What happens around a run that is saved: the machine's record, the file, the answers from it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpml_lab.errors import RunFileError
+from hpml_lab.history.run import read_run
+from hpml_lab.history.store import publish
+from hpml_lab.measure.machine import identity, state
+from hpml_lab.pytest_plugin.benchmark import Session
+from hpml_lab.report import answers, terminal
+
+
+class Saving:
+    """Registered as a plugin of its own where a run is saved.
+
+    Args:
+        benchmarks: its benchmark session.
+    """
+
+    def __init__(self, benchmarks: Session) -> None:
+        self._before = state()
+        self._saved: list[Path] = benchmarks.keep_under(identity().id, publish)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
+        """Adds our machine record to the stock one."""
+        from hpml_lab.measure.fingerprint import machine_record
+
+        machine_info["hpml"] = machine_record(self._before)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Shows the answers that the saved file gives, and where it is."""
+        for path in self._saved:
+            terminalreporter.ensure_newline()
+            try:
+                text = terminal.render(answers.answers(read_run(path)))
+            except RunFileError as error:
+                text = str(error)
+            terminalreporter.write(text)
+            terminalreporter.write_line(f"Saved: {path}")

@@ -1,0 +1,102 @@
+"""The ``--hpml-*`` options, read once into one frozen record."""
+
+import os
+from dataclasses import dataclass, field, fields
+
+import pytest
+
+from hpml_lab.errors import InputError
+
+_HELP = {
+    "profile": "sizes of the cases: quick or full (default: quick on cpu, full on cuda)",
+    "data": "generated, download, or a folder that holds CIFAR-10 (default: generated)",
+    "require_gpu": "fail instead of skipping gpu cases where there is no CUDA device",
+    "seed": "seed of weights, order and augmentation (default: 0)",
+    "axis": "run every selected case at these values, as in workers=0,4,8; may be repeated",
+}
+_DEFAULTS = {"profile": "", "data": "generated", "require_gpu": "false", "seed": "0"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked of this run.
+
+    Attributes:
+        profile: ``quick``, ``full``, or empty for the one that suits each device.
+        data: as `workloads.images.open_images` takes it.
+        require_gpu: whether gpu cases fail where they would be skipped.
+        seed: of every training.
+        axis: values by axis name, as text.
+    """
+
+    profile: str = ""
+    data: str = "generated"
+    require_gpu: bool = False
+    seed: int = 0
+    axis: dict[str, list[str]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """The resolved values, as the report header shows them."""
+        axes = [f"{name}={','.join(values)}" for name, values in self.axis.items()]
+        shown = {**vars(self), "profile": self.profile or "by device", "axis": " ".join(axes)}
+        return ", ".join(f"{f.name}={shown[f.name]}" for f in fields(self) if shown[f.name] != "")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declares ``--hpml-NAME`` and the ini value ``hpml_NAME`` for every setting."""
+    group = parser.getgroup("hpml", "hpml-lab")
+    for name, text in _HELP.items():
+        kind = {"require_gpu": "store_true", "axis": "append"}.get(name, "store")
+        flag = f"--hpml-{name.replace('_', '-')}"
+        group.addoption(flag, action=kind, default=None, help=text, dest=f"hpml_{name}")
+        parser.addini(f"hpml_{name}", text, default=None)
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Returns the settings: option before ini value before ``HPML_NAME`` in the environment.
+
+    Raises:
+        InputError: for a value that cannot be one.
+    """
+    text = {name: _text(config, name) for name in _DEFAULTS}
+    return Settings(
+        profile=_one_of("profile", text["profile"], ("", "quick", "full")),
+        data=text["data"],
+        require_gpu=_one_of("require-gpu", text["require_gpu"].lower(), ("false", "true"))
+        == "true",
+        seed=_seed(text["seed"]),
+        axis=_axes(config),
+    )
+
+
+def _text(config: pytest.Config, name: str) -> str:
+    option = config.getoption(f"hpml_{name}")
+    if option is not None:
+        return str(option)
+    ini: str | None = config.getini(f"hpml_{name}")
+    return ini or os.environ.get(f"HPML_{name.upper()}") or _DEFAULTS[name]
+
+
+def _axes(config: pytest.Config) -> dict[str, list[str]]:
+    given: list[str] = config.getoption("hpml_axis") or []
+    elsewhere: str = config.getini("hpml_axis") or os.environ.get("HPML_AXIS") or ""
+    axes: dict[str, list[str]] = {}
+    for text in given or elsewhere.split():
+        name, equals, values = text.partition("=")
+        if not equals or not all(values.split(",")):
+            raise InputError(f"--hpml-axis {text!r} is not NAME=VALUE or NAME=VALUE,VALUE,...")
+        axes[name.replace("-", "_")] = values.split(",")
+    return axes
+
+
+def _one_of(name: str, text: str, allowed: tuple[str, ...]) -> str:
+    if text not in allowed:
+        choices = ", ".join(filter(None, allowed))
+        raise InputError(f"--hpml-{name} {text!r} is unknown; choose one of: {choices}")
+    return text
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise InputError(f"--hpml-seed {text!r} is not a whole number of 0 or more")
+    return int(text)

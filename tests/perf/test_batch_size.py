@@ -1,0 +1,18 @@
+"""How many images a second a training step works on, by batch size."""
+
+from dataclasses import replace
+
+import pytest
+
+from hpml_lab.workloads.training import Trainer
+
+
+@pytest.mark.benchmark(group="batch_size")
+@pytest.mark.axes(batch_size=[16, 64, 256, 1024])
+def test_step(measure, training):
+    """A step works on a whole batch that lies on the device."""
+    trainer = Trainer(replace(training, workers=0, images=training.batch_size))
+    measure.describe(trainer)
+    step = trainer.fixed_step()
+    measure(step)
+    assert step.samples == training.batch_size

@@ -1,0 +1,25 @@
+"""C8: what torch.compile costs in the first epoch and saves in the later ones."""
+
+from dataclasses import replace
+
+import pytest
+
+from hpml_lab.measure.counters import compilation_counters
+from hpml_lab.workloads.compilation import MODES, empty_caches, unavailable
+from hpml_lab.workloads.training import Trainer
+
+
+@pytest.mark.benchmark(group="compile_modes")
+@pytest.mark.axes(compile_mode=list(MODES))
+def test_epochs(measure, training, profile):
+    """One graph, unbroken, is compiled once in ten epochs; eager mode compiles none."""
+    reason = unavailable(training.compile_mode, training.device)
+    if reason is not None:
+        pytest.skip(reason)
+    # A last batch of another size would be compiled again.
+    trainer = Trainer(replace(training, images=profile.compile_images, drop_last=True))
+    with empty_caches(), compilation_counters() as counts:
+        measure.epochs(trainer, warm_up=5, rounds=5, timing="throughput")
+    measure.counters |= counts
+    graphs = 0 if training.compile_mode == "eager" else 1
+    assert counts == {"graphs": graphs, "graph_breaks": 0, "recompiles": 0}

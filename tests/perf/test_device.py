@@ -1,0 +1,29 @@
+"""C5: the same epochs on the CPU and on the GPU."""
+
+from dataclasses import replace
+
+import pytest
+
+from hpml_lab.workloads.training import Trainer
+
+
+def measure_epochs(measure, training, profile):
+    """Times epochs that every device can end."""
+    trainer = Trainer(replace(training, images=profile.device_images))
+    return measure.epochs(trainer, rounds=profile.epochs, timing="throughput")
+
+
+@pytest.mark.benchmark(group="device")
+def test_epoch(measure, training, profile):
+    """Every epoch trains on all images, on the device asked for."""
+    epochs = measure_epochs(measure, training, profile)
+    assert {epoch.samples for epoch in epochs} == {profile.device_images}
+
+
+@pytest.mark.gpu
+@pytest.mark.benchmark(group="device")
+@pytest.mark.axes(device=["cpu"])
+def test_epoch_on_cpu_beside_gpu(measure, training, profile):
+    """The CPU's side of the comparison has the GPU's sizes."""
+    epochs = measure_epochs(measure, training, profile)
+    assert {epoch.samples for epoch in epochs} == {profile.device_images}

@@ -1,0 +1,68 @@
+"""Q1 to Q4 and the memory of optimizers: Adam > SGD with momentum > SGD, by whole copies."""
+
+from dataclasses import replace
+
+import pytest
+
+from hpml_lab.measure.counters import network_counters
+from hpml_lab.measure.memory import cuda_peak, optimizer_state
+from hpml_lab.theory.optimizers import counter_bytes, state_bytes
+from hpml_lab.workloads.networks import LAB_WIDTH
+from hpml_lab.workloads.optimizers import theory_name
+from hpml_lab.workloads.training import Trainer
+
+COPIES = {"sgd": 0, "sgd-momentum": 1, "adam": 2}
+ROUNDING = 512  # CUDA's allocator rounds each tensor up to whole blocks of so many bytes
+
+
+@pytest.fixture
+def trainer(training, profile):
+    """A trainer of the lab's own network, on one batch."""
+    batch = profile.memory_batch
+    return Trainer(replace(training, width=LAB_WIDTH, batch_size=batch, images=batch, workers=0))
+
+
+@pytest.mark.benchmark(group="memory")
+@pytest.mark.axes(optimizer=list(COPIES))
+def test_step(measure, trainer):
+    """The state that an optimizer keeps has the bytes of the closed form."""
+    step = trainer.fixed_step()
+    measure.describe(trainer)
+    measure(step)
+    state = optimizer_state(trainer.optimizer)
+    name, momentum = theory_name(trainer.training.optimizer)
+    shapes = [parameter.shape for parameter in trainer.model.parameters()]
+    assert state["optimizer_state_bytes"] == state_bytes(name, shapes, momentum=momentum)
+    assert state["step_counter_bytes"] == counter_bytes(name, shapes)
+    measure.counters |= state | network_counters(trainer.model)
+    if trainer.training.device == "cuda":
+        measure.memory |= cuda_peak(step)
+
+
+@pytest.mark.axes(optimizer=["sgd"])
+def test_order(training, trainer):
+    """Momentum adds one copy of the parameters and Adam two, no byte more or less of state."""
+    steps = {name: trainer_with(trainer, name) for name in COPIES}
+    copy = 4 * sum(p.numel() for p in trainer.model.parameters())
+    assert {name: state for name, (state, _) in steps.items()} == {
+        name: copies * copy for name, copies in COPIES.items()
+    }
+    if training.device == "cuda":
+        tensors = len(list(trainer.model.parameters()))
+        peaks = {name: peak for name, (_, peak) in steps.items()}
+        assert peaks["adam"] > peaks["sgd-momentum"] > peaks["sgd"]
+        for name, copies in COPIES.items():
+            added = peaks[name] - peaks["sgd"]
+            assert 0 <= added - copies * copy <= copies * tensors * ROUNDING
+
+
+def trainer_with(trainer, optimizer):
+    """Returns the state bytes and the CUDA peak (None on the CPU) with another optimizer."""
+    other = Trainer(replace(trainer.training, optimizer=optimizer))
+    step = other.fixed_step()
+    step()
+    peak = cuda_peak(step) if other.training.device == "cuda" else None
+    return (
+        optimizer_state(other.optimizer)["optimizer_state_bytes"],
+        peak and peak["peak_allocated_bytes"],
+    )

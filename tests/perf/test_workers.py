@@ -1,0 +1,19 @@
+"""C2, C3, C4: where an epoch's time goes, and how many loader workers it needs."""
+
+import os
+
+import pytest
+
+from hpml_lab.workloads.loading import worker_counts
+from hpml_lab.workloads.training import Trainer
+
+PROCESSORS = len(os.sched_getaffinity(0))
+
+
+@pytest.mark.benchmark(group="workers")
+@pytest.mark.axes(workers=worker_counts(PROCESSORS))
+def test_epoch(measure, training, profile):
+    """Every epoch trains on all images, and its parts add up to its time."""
+    epochs = measure.epochs(Trainer(training), rounds=profile.epochs)
+    assert all(epoch.parts is not None and epoch.gap <= 0.02 for epoch in epochs)
+    assert {epoch.samples for epoch in epochs} == {training.images or 50_000}
