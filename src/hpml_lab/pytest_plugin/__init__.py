@@ -89,25 +89,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Skips gpu cases where there is no GPU, or fails if one is required."""
     required = config.stash[_SETTINGS].require_gpu
     on_gpu = [item for item in items if item.get_closest_marker("gpu")]
-    if not (required or on_gpu) or (reason := _no_gpu()) is None:
+    if not (required or on_gpu):
+        return
+    from hpml_lab.workloads.devices import missing
+
+    if (reason := missing("cuda")) is None:
         return
     if required:
         raise pytest.UsageError(f"--hpml-require-gpu: {reason}")
     config.stash[_NO_GPU] = reason
     for item in on_gpu:
         item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def _no_gpu() -> str | None:
-    import torch
-
-    if torch.cuda.is_available():
-        return None
-    build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
-    return (
-        f"torch {torch.__version__} ({build}) finds no CUDA device; run on a machine with an "
-        "NVIDIA GPU and its driver, and check: nvidia-smi"
-    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -100,10 +100,8 @@ class Session:
         self._session.machine_id = storage.default_machine_id = machine_id
 
         def save(run: dict[str, Any], name: str) -> None:
-            if not run["benchmarks"]:
-                self._session.logger.warning("Not saving anything: no benchmark finished.")
-                return
-            saved.append(publish(run, Path(storage.path) / machine_id, name))
+            if run["benchmarks"]:
+                saved.append(publish(run, Path(storage.path) / machine_id, name))
 
         storage.save = save
         return saved

@@ -34,6 +34,8 @@ class Saving:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Shows the answers that the saved file gives, and where it is."""
+        if not self._saved:
+            terminalreporter.write_line("Nothing saved: no measured case passed.")
         for path in self._saved:
             terminalreporter.ensure_newline()
             try:

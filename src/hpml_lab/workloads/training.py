@@ -12,12 +12,12 @@ from torch.utils.data import DataLoader
 from hpml_lab.errors import InputError, unknown
 from hpml_lab.workloads.cifar10 import Images
 from hpml_lab.workloads.compilation import MODES, compiled
+from hpml_lab.workloads.devices import DEVICES, missing
 from hpml_lab.workloads.images import existing_folder, open_images
 from hpml_lab.workloads.loading import Batch, check_batch, training_loader
 from hpml_lab.workloads.networks import LAB_WIDTH, build_network, check_network
 from hpml_lab.workloads.optimizers import OPTIMIZERS, SETTINGS, build_optimizer
 
-DEVICES = ("cpu", "cuda")
 PRECISIONS = ("float32", "bfloat16")
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
@@ -178,10 +178,12 @@ class Trainer:
         loader: yields batches on the host.
 
     Raises:
-        InputError: if the data cannot be had or the batch is larger than it.
+        InputError: if the device or the data cannot be had, or the batch is larger than the data.
     """
 
     def __init__(self, training: Training, images: Images | None = None) -> None:
+        if reason := missing(training.device):
+            raise InputError(reason)
         torch.manual_seed(training.seed)
         images = images or open_images(training.data)
         if training.images:

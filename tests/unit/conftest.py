@@ -1,0 +1,50 @@
+"""Small images, a folder for caches, and a clock that a test moves."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from hpml_lab.workloads.cifar10 import Images
+
+
+@pytest.fixture
+def images():
+    """Forty random images of all ten classes."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (40, 32, 32, 3), np.uint8)
+    return Images(pixels, np.arange(40) % 10, "generated")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """Keeps what a test caches out of the user's cache folder."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder / "hpml_lab"
+
+
+@dataclass
+class FakeClock:
+    """A clock that stands still until told otherwise; waiting for the device is counted."""
+
+    time_s: float = 0.0
+    synchronised: int = 0
+    log: list[str] = field(default_factory=list)
+
+    def now_s(self):
+        self.log.append("now")
+        return self.time_s
+
+    def synchronise(self):
+        self.synchronised += 1
+        self.log.append("sync")
+
+    def advance(self, duration_s):
+        self.time_s += duration_s
+
+
+@pytest.fixture
+def clock():
+    """A clock at zero."""
+    return FakeClock()

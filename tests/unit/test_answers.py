@@ -1,0 +1,224 @@
+"""The lab's answers, from runs made up so that the answers are known."""
+
+import pytest
+
+from hpml_lab.history.run import Benchmark, ExtraInfo, Machine, MachineInfo, Run, Stats
+from hpml_lab.measure.epochs import Epoch, Parts
+from hpml_lab.measure.machine import Identity, State, Unit
+from hpml_lab.measure.record import Measurement
+from hpml_lab.report import terminal
+from hpml_lab.report.answers import answers
+from hpml_lab.report.answers.answer import Answer
+from hpml_lab.report.answers.compilation import break_even_epoch
+
+CASE = {
+    "device": "cpu", "network": "resnet18-cifar", "width": 8, "images": 100, "batch_size": 10,
+    "workers": 2, "optimizer": "sgd-momentum", "optimizer_settings": "lab", "source": "generated",
+    "batch_norm": True, "compile_mode": "eager", "pin_memory": False,
+}  # fmt: skip
+
+
+def epoch(index, total_s, *, warm_up=False, wait_s=0.0, loss=1.0, accuracy=0.5):
+    """Returns an epoch of 100 samples that only waits and computes."""
+    parts = Parts(wait_s, 0.0, total_s - wait_s, 0.0, 0.0)
+    return Epoch(index, warm_up, 100, loss, accuracy, total_s, parts)
+
+
+def benchmark(group, epochs=(), *, counters=None, memory=None, seconds=(), samples=100, **case):
+    """Returns a saved benchmark; its rounds are its measured epochs unless given."""
+    seconds = list(seconds) or [e.total_s for e in epochs if not e.warm_up]
+    record = Measurement(
+        CASE | case, samples, [seconds], counters or {}, memory or {}, {}, list(epochs)
+    )
+    stats = Stats(1, 1, 1, 0, 1, len(seconds))
+    return Benchmark("test", f"test[{case}]", stats, group, ExtraInfo(record))
+
+
+def run_of(*benchmarks):
+    """Returns a run of a machine with two processors."""
+    machine = Machine("m", Identity("c", 2, 24, None, 0, 0, False), Unit("h"), {}, {}, {})
+    machine.state["before"] = State(0.0, None, None)
+    return Run(MachineInfo(machine), list(benchmarks), "2026", "5")
+
+
+def answer(item, *benchmarks):
+    """Returns the one answer to an item."""
+    (found,) = [a for a in answers(run_of(*benchmarks)) if a.item == item]
+    return found
+
+
+def sweep(**by_count):
+    """Returns worker cases from (loading s, run time s) of two epochs each."""
+    return [
+        benchmark(
+            "workers",
+            [epoch(1, 9.0, warm_up=True, wait_s=8.0)]
+            + [epoch(i, run + d, wait_s=load) for i, d in ((2, -0.01), (3, 0.01))],
+            workers=int(name[1:]),
+        )
+        for name, (load, run) in by_count.items()
+    ]
+
+
+def test_c2_shows_every_epoch_and_the_mean_without_the_warm_up():
+    """Two workers: loading 1 of 4 seconds is 25 %."""
+    found = answer("C2", *sweep(w2=(1.0, 4.0)))
+    assert found.rows[0] == ["1 (warm-up)", "8.000", "0.000", "1.000", "0.000", "9.000"]
+    assert found.rows[-1] == ["mean", "1.000", "0.000", "3.000", "0.000", "4.000"]
+    assert found.sentences[0] == "Loading takes 25.0 % of an epoch, computing 75.0 %."
+
+
+def test_c3_tells_run_time_and_loading_apart():
+    """Four workers wait least, two have the shortest epoch, and the lab's rule goes on to four."""
+    found = answer("C3", *sweep(w0=(2.0, 5.0), w1=(1.5, 4.0), w2=(0.5, 3.0), w4=(0.1, 3.5)))
+    assert found.sentences[0] == "Best worker count by run time: 2; loading alone: 4."
+    assert found.sentences[1].endswith("ends at 4.")
+    assert "loading is 16.7 % of the epoch" in found.sentences[2]
+    assert "2 processors" in found.sentences[2]
+
+
+def test_c3_names_counts_that_cannot_be_told_apart():
+    """A count within one standard deviation of the best is named beside it."""
+    found = answer("C3", *sweep(w0=(2.0, 3.001), w2=(0.5, 3.0)))
+    assert "by run time: 2 (within one standard deviation: 0);" in found.sentences[0]
+
+
+def test_c3_stops_by_the_lab_s_rule_at_the_first_rise():
+    """Loading 2, 1, 1.5, 0.5 stops the lab's rule at one worker, though four wait less."""
+    found = answer("C3", *sweep(w0=(2.0, 5), w1=(1.0, 4), w2=(1.5, 4), w4=(0.5, 4)))
+    assert found.sentences[1].endswith("ends at 1.")
+
+
+def test_c4_compares_one_worker_with_the_best():
+    """Ratios of loading 1.5 to 0.5 and of run time 4 to 3."""
+    found = answer("C4", *sweep(w1=(1.5, 4.0), w2=(0.5, 3.0)))
+    assert found.rows[-1] == ["1 / 2", "3.00x", "1.00x", "-", "1.33x"]
+    assert "its run time is 0.75x that of one worker" in found.sentences[0]
+
+
+def test_c5_compares_devices_or_says_what_is_missing():
+    """Ten seconds on the CPU against two is five times; a CPU alone says how to get the other."""
+    cpu = benchmark("device", [epoch(2, 10.0)])
+    cuda = benchmark("device", [epoch(2, 2.0)], device="cuda", pin_memory=True)
+    assert answer("C5", cpu, cuda).sentences == [
+        "An epoch on the CPU takes 5.00x the time of the GPU."
+    ]
+    assert "Only cpu was measured" in answer("C5", cpu).sentences[0]
+
+
+def test_c6_ranks_by_the_last_epoch():
+    """Adam ends at 20 %, SGD at 60 %; the mean is over all epochs."""
+    sgd = [epoch(1, 2.0, warm_up=True, accuracy=0.2, loss=2.0), epoch(2, 1.0, accuracy=0.6)]
+    adam = [epoch(1, 2.0, warm_up=True, accuracy=0.3), epoch(2, 1.5, accuracy=0.2)]
+    found = answer(
+        "C6", benchmark("optimizers", adam, optimizer="adam"), benchmark("optimizers", sgd)
+    )
+    row = ["sgd-momentum", "1.000 ± 0.000", "2.00 1.00", "1.500", "20.0 60.0", "40.0"]
+    assert found.rows[1] == row
+    assert "sgd-momentum 60.0 %, adam 20.0 %" in found.sentences[0]
+    assert found.sentences[1] == "Fastest epoch: sgd-momentum."
+
+
+def test_c7_gives_the_ratio_of_the_epochs():
+    """Three seconds with batch norm, two without: 0.67x."""
+    found = answer(
+        "C7",
+        benchmark("batch_norm", [epoch(2, 3.0)]),
+        benchmark("batch_norm", [epoch(2, 2.0)], batch_norm=False),
+    )
+    assert "takes 0.67x the time" in found.sentences[0]
+    assert [row[0] for row in found.rows] == ["batch norm", "none"]
+
+
+@pytest.mark.parametrize(
+    ("first_s", "steady_s", "expected"),
+    [(22.0, 8.0, 7), (10.0, 8.0, 1), (11.0, 9.75, 5), (22.0, 10.0, None), (9.0, 11.0, 1)],
+)
+def test_break_even_is_the_first_epoch_that_ends_no_later(first_s, steady_s, expected):
+    """Against eager at 10 s an epoch: 12 s more, won back at 2 s each, are won after epoch 7."""
+    assert break_even_epoch(first_s, steady_s, (10.0, 10.0)) == expected
+
+
+def test_c8_says_when_a_mode_pays_and_which_are_missing():
+    """Default pays after epoch 7; max-autotune never; reduce-overhead was not run."""
+    modes = {"eager": (10.0, 10.0), "default": (22.0, 8.0), "max-autotune": (50.0, 11.0)}
+    cases = [
+        benchmark(
+            "compile_modes",
+            [epoch(1, first, warm_up=True), epoch(6, steady)],
+            compile_mode=mode,
+            counters={"graphs": 1, "graph_breaks": 0, "recompiles": 0},
+        )
+        for mode, (first, steady) in modes.items()
+    ]
+    found = answer("C8", *cases)
+    assert [row[3] for row in found.rows] == ["-", "7", "never"]
+    assert (
+        "default: a later epoch takes 0.80x the time of eager; it pays for itself after epoch 7."
+        in found.sentences
+    )
+    assert found.sentences[-1] == "Not in this run: reduce-overhead."
+
+
+def test_batch_sizes_are_compared_by_samples_a_second():
+    """Ten samples in 10 ms beat a hundred in 200 ms."""
+    (found,) = answers(
+        run_of(
+            benchmark("batch_size", seconds=[0.01], samples=10, batch_size=10),
+            benchmark("batch_size", seconds=[0.2], samples=100, batch_size=100, images=0),
+        )
+    )
+    assert found.sentences == ["Most images a second: batch 10, 1,000 /s."]
+    assert [row[2] for row in found.rows] == ["1,000", "500"]
+
+
+def test_counts_answer_q1_to_q4():
+    """Counts come from the run's counters, states in whole copies of the parameters."""
+    counts = {
+        "convolutions": 20, "last_linear_inputs": 512, "trainable_parameters": 250,
+        "gradients": 250, "parameters_bytes": 1000,
+    }  # fmt: skip
+    cases = [
+        benchmark(
+            "memory",
+            counters=counts | {"optimizer_state_bytes": state},
+            memory={"peak_allocated_bytes": 2**20},
+            optimizer=name,
+            seconds=[1.0],
+        )
+        for name, state in (("adam", 2000), ("sgd", 0))
+    ]
+    questions, memory = answers(run_of(*cases))
+    assert [row[2] for row in questions.rows] == ["20", "512", *["250"] * 4]
+    assert memory.rows[1] == ["adam", "2,000", "0.00 MiB", "2", "1.00 MiB"]
+    assert memory.sentences == ["Order of memory: sgd < adam."]
+
+
+def test_cases_that_differ_in_more_than_the_axis_are_not_mixed():
+    """Two networks' sweeps are two tables."""
+    cases = sweep(w0=(2.0, 5.0), w2=(0.5, 3.0))
+    other = [benchmark("workers", b.measurement.epochs, width=64) for b in cases[:1]]
+    tables = [a for a in answers(run_of(*cases, *other)) if a.item == "C3"]
+    assert [len(table.rows) for table in tables] == [2, 1]
+
+
+def test_stock_benchmarks_are_left_out():
+    """A benchmark without our record in a group of ours answers nothing."""
+    stock = Benchmark("test", "test", Stats(1, 1, 1, 0, 1, 1), "workers")
+    assert answers(run_of(stock)) == []
+
+
+def test_text_for_the_terminal_holds_no_control_character():
+    """A hostile run file cannot move the cursor or use markup."""
+    hostile = "\x1b[31m[bold]\x07\u202e"
+    text = terminal.render(
+        [Answer("C3", hostile, hostile, ["a", hostile], [[hostile, "1"]], [hostile])]
+    )
+    assert "?[31m[bold]??" in text
+    assert all(c.isprintable() or c == "\n" for c in text)
+
+
+def test_numbers_stand_right_and_words_left():
+    """Columns of numbers are right-aligned, so that digits line up."""
+    text = terminal.render([Answer("", "t", "s", ["k", "n"], [["a", "5"], ["b", "1,000"]])])
+    assert "a       5\n" in text

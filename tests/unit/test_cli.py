@@ -1,0 +1,123 @@
+"""The command line: what it prints, and one line for what it refuses."""
+
+import json
+
+import pytest
+
+from hpml_lab import cli
+from hpml_lab.workloads import images as images_module
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command; returns its exit status, output and error lines."""
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["hpml-lab", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        done = capsys.readouterr()
+        return stopped.value.code or 0, done.out, done.err.splitlines()
+
+    return call
+
+
+@pytest.fixture
+def few_images(monkeypatch, images):
+    """Forty images in place of the generated fifty thousand."""
+    monkeypatch.setattr("hpml_lab.workloads.training.open_images", lambda _data: images)
+
+
+TRAIN = ("train", "--width", "2", "--images", "16", "--batch-size", "8", "--workers", "0")
+
+
+@pytest.mark.usefixtures("few_images")
+def test_train_prints_every_mini_batch_and_epoch(run):
+    """Two epochs of two batches: four batch lines, two epoch lines with the parts."""
+    status, out, _ = run(*TRAIN, "--epochs", "2")
+    lines = out.splitlines()
+    assert status == 0
+    assert [line.split(":")[0] for line in lines] == [
+        "batch 1", "batch 2", "epoch 1", "batch 3", "batch 4", "epoch 2",
+    ]  # fmt: skip
+    assert "top-1" in lines[0]
+    assert all(part in lines[2] for part in ("loading", "copy", "compute", "other"))
+
+
+@pytest.mark.usefixtures("few_images")
+def test_train_as_json_has_the_same_numbers(run):
+    """An epoch's loss is the mean of its batches' losses."""
+    _, out, _ = run(*TRAIN, "--epochs", "1", "--json")
+    record = json.loads(out)
+    assert record["training"]["batch_size"] == 8
+    assert record["source"] == "generated"
+    losses = [batch["loss"] for batch in record["batches"]]
+    assert sum(losses) / 2 == pytest.approx(record["epochs"][0]["loss"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--optimizer", "sdg"], "unknown optimizer 'sdg'; choose one of: sgd,"),
+        (["--workers", "-1"], "workers -1 is too small; give 0 or more"),
+        (["--workers", "two"], "workers 'two' is not a whole number"),
+        (["--batch-size", "0"], "batch_size 0 is too small"),
+        (["--batch-size", "4096"], "batch_size 4096 is larger than the 2048 training images"),
+        (["--data", "nowhere"], "no data folder at 'nowhere'"),
+        (["--compile-mode", "fast"], "unknown compile_mode 'fast'"),
+        (["--network", "lenet"], "unknown network 'lenet'"),
+        (["--device", "tpu"], "unknown device 'tpu'"),
+        (["--epochs", "0"], "Invalid value for '--epochs'"),
+        (["--speed", "1"], "No such option"),
+    ],
+)
+def test_train_refuses_bad_input_in_one_line(run, arguments, message):
+    """What cannot be trained ends with exit status 2 and one line that says why."""
+    status, out, errors = run("train", *arguments)
+    assert (status, out, len(errors)) == (2, "", 1)
+    assert errors[0].startswith(f"hpml-lab: {message}")
+
+
+def test_train_without_the_gpu_it_asks_for_is_one_line(run, monkeypatch):
+    """--device cuda on a machine without CUDA says what is missing."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    status, _, errors = run("train", "--device", "cuda")
+    assert (status, len(errors)) == (2, 1)
+    assert "finds no CUDA device" in errors[0]
+
+
+def test_train_explains_its_options(run):
+    """Every field of a training is an option with a line of help."""
+    status, out, _ = run("train", "--help")
+    assert status == 0
+    assert "--optimizer-settings VALUE  `lab` or `default`" in out.replace("``", "`")
+
+
+def test_answers_without_a_run_say_how_to_make_one(run, tmp_path):
+    """An empty storage ends with exit status 2 and one line."""
+    status, _, errors = run("answers", "--storage", str(tmp_path))
+    assert (status, len(errors)) == (2, 1)
+    assert "make one with: make bench" in errors[0]
+
+
+def test_answers_refuse_a_file_that_is_no_run(run, tmp_path):
+    """A damaged file ends with exit status 2 and one line that names it."""
+    path = tmp_path / "0001_x.json"
+    path.write_text("{")
+    status, _, errors = run("answers", str(path))
+    assert (status, len(errors)) == (2, 1)
+    assert str(path) in errors[0]
+
+
+def test_an_unknown_command_is_one_line(run):
+    """A command that does not exist ends with exit status 2."""
+    status, _, errors = run("measure")
+    assert (status, errors) == (2, ["hpml-lab: No such command 'measure'."])
+
+
+def test_the_cache_follows_the_environment(monkeypatch, tmp_path):
+    """XDG_CACHE_HOME moves the cache; without it, it is under the home folder."""
+    assert images_module.cache_folder().parent.name.startswith("cache")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert images_module.cache_folder() == tmp_path / ".cache" / "hpml_lab"

@@ -1,0 +1,123 @@
+"""Which machine this is."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from hpml_lab.measure import machine
+from hpml_lab.measure.fingerprint import machine_record
+from hpml_lab.measure.gpus import Gpu, gpus
+from hpml_lab.measure.machine import Identity, identity, state
+
+GPU = Gpu("NVIDIA H200", "GPU-1", 150_754_820_096, False, "580.1", 1980, 3201, 35, 0)
+LAPTOP = Identity("Some CPU @ 3.00GHz", 8, 16, None, 0, 0, False)
+
+
+class NVMLError(Exception):
+    """What the driver's library raises."""
+
+
+class FakeNvml(SimpleNamespace):
+    """A driver with one GPU that does not answer questions about its temperature."""
+
+    NVMLError = NVMLError
+    NVML_CLOCK_SM, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = "sm", "memory", "gpu"
+    opened = 0
+
+    def nvmlInit(self):  # noqa: N802
+        self.opened += 1
+
+    def nvmlShutdown(self):  # noqa: N802
+        self.opened -= 1
+
+
+def driver(**answers):
+    """Returns a fake driver; questions without an answer raise."""
+
+    def refuse(*_arguments):
+        raise NVMLError("not supported")
+
+    known = {
+        "nvmlDeviceGetCount": lambda: 1,
+        "nvmlDeviceGetHandleByIndex": lambda index: index,
+        "nvmlDeviceGetName": lambda _handle: b"NVIDIA H200",
+        "nvmlDeviceGetUUID": lambda _handle: "GPU-1",
+        "nvmlDeviceGetMemoryInfo": lambda _handle: SimpleNamespace(total=150_754_820_096),
+        "nvmlSystemGetDriverVersion": lambda: "580.1",
+        "nvmlDeviceGetClockInfo": lambda _handle, which: {"sm": 1980, "memory": 3201}[which],
+        "nvmlDeviceGetMigMode": refuse,
+        "nvmlDeviceGetTemperature": refuse,
+        "nvmlDeviceGetCurrentClocksThrottleReasons": lambda _handle: 0,
+    }
+    return FakeNvml(**{**known, **answers})
+
+
+def test_a_gpu_is_described_as_far_as_the_driver_answers():
+    """Bytes become text, unanswered questions None, and the library is closed again."""
+    nvml = driver()
+    assert gpus(nvml) == [replace(GPU, temperature_c=None)]
+    assert nvml.opened == 0
+
+
+def test_a_split_gpu_is_told_apart():
+    """A GPU in MIG mode says so."""
+    assert gpus(driver(nvmlDeviceGetMigMode=lambda _handle: (1, 1)))[0].mig
+
+
+def test_no_driver_means_no_gpu():
+    """Where the library cannot start, there is no GPU and no error."""
+
+    def refuse():
+        raise NVMLError("driver not loaded")
+
+    assert gpus(driver(nvmlInit=refuse)) == []
+
+
+def test_the_id_is_readable_and_fixed():
+    """The id names model and count; the same identity has the same id on any day."""
+    assert LAPTOP.id.startswith("some-cpu-3-00ghz-8cpu-")
+    assert LAPTOP.id == replace(LAPTOP).id
+    assert identity([GPU]).id.startswith("nvidia-h200-1gpu-")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"cpu": "Other"}, {"cpu_count": 4}, {"memory_gib": 32}, {"gpu": "NVIDIA L4"}, {"mig": True}],
+)
+def test_another_identity_has_another_id(change):
+    """Every part of the identity counts."""
+    assert replace(LAPTOP, **change).id != LAPTOP.id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"uuid": "GPU-2"}, {"driver": "999"}, {"sm_clock_mhz": 345}, {"temperature_c": 80}],
+)
+def test_live_values_never_enter_the_id(change):
+    """Another unit, driver, clock or temperature is the same machine for comparing."""
+    assert identity([replace(GPU, **change)]).id == identity([GPU]).id
+
+
+def test_the_gpu_is_part_of_the_identity():
+    """One H200 of 140 GiB."""
+    found = identity([GPU])
+    assert (found.gpu, found.gpu_count, found.gpu_memory_gib) == ("NVIDIA H200", 1, 140)
+
+
+def test_the_record_has_the_parts_of_the_contract():
+    """id, identity, unit, software, state and ceilings; state before and after."""
+    record = machine_record(state())
+    assert set(record) == {"id", "identity", "unit", "software", "state", "ceilings"}
+    assert set(record["state"]) == {"before", "after"}
+    assert record["id"] == identity().id
+    assert record["software"]["torch"].startswith("2.")
+
+
+def test_an_unknown_processor_is_named_by_its_kind(monkeypatch, tmp_path):
+    """Without /proc/cpuinfo the machine's architecture stands in."""
+    monkeypatch.setattr(machine, "Path", lambda _path: tmp_path / "missing")
+    monkeypatch.setattr(machine.platform, "processor", lambda: "")
+    monkeypatch.setattr(machine.platform, "machine", lambda: "riscv64")
+    assert identity([]).cpu == "riscv64"
+    assert state().governor is None

@@ -1,0 +1,115 @@
+"""The fixture `measure`, on a benchmark and a clock of our own."""
+
+import pytest
+import torch
+
+from hpml_lab.measure import clock as clock_module
+from hpml_lab.pytest_plugin.measuring import Measure
+from hpml_lab.workloads.training import Trainer, Training
+
+
+class FakeBench:
+    """Calls what it is to time, two rounds of one call, and keeps the record."""
+
+    def __init__(self):
+        self.timed = []
+        self.record = None
+        self.discarded = False
+
+    def time(self, step, timer):
+        for _ in range(2):
+            began = timer()
+            result = step()
+            self.timed.append(timer() - began)
+        return result
+
+    def time_exactly(self, step, timer, *, rounds, warm_up):
+        for _ in range(warm_up):
+            step()
+        for _ in range(rounds):
+            began = timer()
+            step()
+            self.timed.append(timer() - began)
+
+    def rounds_s(self):
+        return self.timed
+
+    def describe(self, record):
+        self.record = record
+
+    def discard(self):
+        self.discarded = True
+
+
+@pytest.fixture
+def bench():
+    """A benchmark that keeps what it was given."""
+    return FakeBench()
+
+
+def test_a_round_waits_for_the_device_at_both_ends(bench, clock, monkeypatch):
+    """The device is waited for before each reading of the clock and never inside a step."""
+    monkeypatch.setattr(clock_module, "clock_for", {"cuda": clock}.__getitem__)
+
+    class Step:
+        device = "cuda"
+        samples = 32
+
+        def __call__(self):
+            clock.log.append("step")
+            clock.advance(0.5)
+            return "last"
+
+    measure = Measure(bench, {"n": 1, "model": object()})
+    assert measure(Step()) == "last"
+    measure.finish()
+    assert clock.log == ["sync", "now", "step", "sync", "now"] * 2
+    assert bench.record["processes"] == [[0.5, 0.5]]
+    assert (bench.record["samples"], bench.record["case"]) == (32, {"n": 1})
+
+
+def test_samples_can_be_given(bench):
+    """A plain function does not know its samples; the caller does, or there are none."""
+    Measure(bench, {})(int)
+    measure = Measure(bench, {})
+    measure(int, samples=5)
+    measure.finish()
+    assert bench.record["samples"] == 5
+
+
+def test_epochs_are_kept_with_the_warm_up_marked(bench, images):
+    """One warm-up and two rounds: three epochs, two times, and the training as the case."""
+    training = Training(width=2, images=16, batch_size=8, workers=0, data="generated")
+    measure = Measure(bench, {"training": training})
+    epochs = measure.epochs(Trainer(training, images), rounds=2, timing="throughput")
+    measure.counters["graphs"] = 3
+    measure.finish()
+    assert [(epoch.index, epoch.warm_up) for epoch in epochs] == [(1, True), (2, False), (3, False)]
+    record = bench.record
+    assert (record["samples"], len(record["processes"][0]), len(record["epochs"])) == (16, 2, 3)
+    assert record["case"]["batch_size"] == 8
+    assert (record["case"]["source"], record["case"]["timing"]) == ("generated", "throughput")
+    assert record["counters"] == {"graphs": 3}
+
+
+def test_a_folder_s_name_is_not_part_of_the_case(bench, images, tmp_path):
+    """Two machines that keep CIFAR-10 in different places run the same case."""
+    training = Training(width=2, images=16, batch_size=8, workers=0, data=str(tmp_path))
+    measure = Measure(bench, {})
+    measure.describe(Trainer(training, images))
+    measure.finish()
+    assert str(tmp_path) not in str(bench.record)
+
+
+def test_a_failed_test_s_result_is_given_up(bench):
+    """Discarding reaches the benchmark."""
+    Measure(bench, {}).discard()
+    assert bench.discarded
+
+
+def test_without_a_device_of_its_own_a_step_is_timed_on_the_one_in_use(bench, clock, monkeypatch):
+    """A plain function is timed with CUDA's clock once CUDA is in use."""
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(clock_module, "clock_for", {"cuda": clock}.__getitem__)
+    Measure(bench, {})(int)
+    assert clock.synchronised == 4

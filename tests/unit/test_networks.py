@@ -1,0 +1,139 @@
+"""The networks and their exact counts."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from hpml_lab.errors import InputError
+from hpml_lab.workloads.networks import build_network, check_network
+from hpml_lab.workloads.summary import summarise
+
+
+@pytest.fixture(scope="module")
+def cifar():
+    """The summary of the lab's network."""
+    return summarise(build_network("resnet18-cifar"))
+
+
+@pytest.fixture(scope="module")
+def without_norm():
+    """The summary of the lab's network without batch norm."""
+    return summarise(build_network("resnet18-cifar", batch_norm=False))
+
+
+def test_cifar_resnet_has_the_lab_s_parameters(cifar):
+    """11,173,962 parameters in 62 tensors, all trainable, each with a gradient."""
+    assert cifar.parameters == cifar.trainable_parameters == cifar.gradients == 11_173_962
+    assert (cifar.parameter_tensors, cifar.buffers, cifar.buffers_bytes) == (62, 9_620, 38_560)
+
+
+def test_cifar_resnet_has_the_lab_s_layers(cifar):
+    """20 convolutions, 512 inputs of the last linear layer, a stem output of 32x32."""
+    assert (cifar.convolutions, cifar.last_linear_inputs) == (20, 512)
+    assert cifar.layers[0].output_shape == (64, 32, 32)
+
+
+def test_cifar_resnet_has_the_lab_s_flops(cifar):
+    """1,110,845,440 FLOP forward and 3,328,997,376 with the backward pass."""
+    assert cifar.forward_flops_per_sample == 1_110_845_440
+    assert cifar.flops_per_sample == 3_328_997_376
+
+
+def test_cifar_resnet_has_the_lab_s_layer_table(cifar):
+    """49 rows, the last convolution in row 46; 0.01, 11.25 and 42.63 MiB."""
+    rows = [row for row, layer in enumerate(cifar.layers, 1) if layer.kind == "Conv2d"]
+    assert (len(cifar.layers), rows[-1]) == (49, 46)
+    sizes = (cifar.input_bytes, cifar.table_activation_bytes, cifar.parameters_bytes)
+    assert [round(size / 2**20, 2) for size in sizes] == [0.01, 11.25, 42.63]
+
+
+def test_cifar_resnet_without_batch_norm(without_norm):
+    """11,164,362 parameters in 22 tensors, no buffer, 29 rows, the same FLOP."""
+    assert (without_norm.parameters, without_norm.parameter_tensors) == (11_164_362, 22)
+    assert (without_norm.buffers, len(without_norm.layers)) == (0, 29)
+    assert without_norm.flops_per_sample == 3_328_997_376
+
+
+def test_resnet152_with_ten_classes():
+    """58,164,298 parameters in 467 tensors, 232,657,192 bytes, 155 convolutions."""
+    with torch.device("meta"):
+        found = summarise(build_network("resnet152"))
+    assert (found.parameters, found.parameter_tensors) == (58_164_298, 467)
+    assert (found.parameters_bytes, found.convolutions) == (232_657_192, 155)
+
+
+def test_torchvision_s_resnet18_is_another_network():
+    """11,181,642 parameters with the 7x7 stem, against 11,173,962."""
+    assert summarise(build_network("resnet18")).parameters == 11_181_642
+
+
+def test_any_torchvision_classifier_can_be_named():
+    """torchvision:NAME builds it with the classes asked for."""
+    model = build_network("torchvision:mobilenet_v3_small", classes=7)
+    assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
+
+
+def test_width_scales_every_stage():
+    """Half the width has the channels 32, 64, 128, 256."""
+    found = summarise(build_network("resnet18-cifar", width=32))
+    assert found.last_linear_inputs == 256
+    assert found.layers[0].output_shape == (32, 32, 32)
+
+
+def test_a_summary_changes_nothing():
+    """Weights, statistics, gradients, mode, hooks and the random state stay as they were."""
+    model = build_network("resnet18-cifar", width=2).eval()
+    model.linear.bias.requires_grad_(False)
+    before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    found = summarise(model)
+    assert found.trainable_parameters == found.gradients == found.parameters - 10
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not any(module._forward_hooks for module in model.modules())
+    assert not model.training
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_summary_does_not_draw_random_numbers():
+    """Dropout in the network does not move the random state."""
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(12, 3))
+    state = torch.get_rng_state()
+    summarise(model, (3, 2, 2))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_summary_of_impossible_input_is_one_error():
+    """An input that the network cannot take is an error that names its shape."""
+    with pytest.raises(InputError, match="cannot take an input of 1x32x32"):
+        summarise(build_network("resnet18-cifar", width=2), (1, 32, 32))
+
+
+def test_images_too_small_for_the_network_are_refused():
+    """The CIFAR ResNet says how small an image may be."""
+    with pytest.raises(InputError, match=r"images of 16x16 are too small.*25 or more"):
+        build_network("resnet18-cifar", width=2)(torch.zeros(1, 3, 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("resnet19", {}, "unknown network 'resnet19'; choose one of: resnet18-cifar, resnet18,"),
+        ("torchvision:nothing", {}, "unknown network 'torchvision:nothing'"),
+        ("resnet18-cifar", {"width": 0}, "width 0 is not a number of channels; give 1 or more"),
+        ("resnet50", {"width": 8}, "width 8 cannot be set for resnet50"),
+        ("torchvision:vgg11", {"batch_norm": False}, "batch_norm cannot be left out"),
+    ],
+)
+def test_impossible_networks_are_refused(name, options, message):
+    """Unknown names and options that a network does not have are errors."""
+    with pytest.raises(InputError, match=message):
+        check_network(name, **options)
+
+
+def test_resnets_of_torchvision_can_do_without_batch_norm():
+    """Leaving it out leaves no buffer and no bias behind."""
+    model = build_network("resnet18", batch_norm=False)
+    assert not list(model.buffers())
+    assert {name for name, _ in model.named_parameters() if "bias" in name} == {"fc.bias"}

@@ -1,0 +1,335 @@
+"""The plugin from outside: pytest run on small projects."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+SLEEPLESS = """
+    def test_step(measure):
+        measure(lambda: sum(range(1000)), samples=10)
+"""
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """A project of its own, without this one's options in the environment."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache"))
+    return pytester
+
+
+def saved(project):
+    """Returns the runs saved in a project."""
+    return [json.loads(path.read_text()) for path in project.path.glob(".benchmarks/*/*.json")]
+
+
+def test_a_saved_run_keeps_the_contract(project):
+    """Stock statistics, our record beside them, our machine record, in the machine's folder."""
+    project.makepyfile(SLEEPLESS)
+    project.runpytest_inprocess("--benchmark-save=first").assert_outcomes(passed=1)
+    (run,) = saved(project)
+    (bench,) = run["benchmarks"]
+    record = bench["extra_info"]["hpml"]
+    assert set(record) == {
+        "case", "samples", "processes", "counters", "memory", "stalls", "epochs",
+    }  # fmt: skip
+    assert record["samples"] == 10
+    (rounds,) = record["processes"]
+    assert len(rounds) == bench["stats"]["rounds"] >= 5
+    assert bench["stats"]["iterations"] * min(rounds) >= 0.005
+    machine = run["machine_info"]["hpml"]
+    folder = project.path / ".benchmarks" / machine["id"]
+    assert [path.name for path in folder.iterdir()] == ["0001_first.json"]
+
+
+def test_stock_compare_reads_what_we_save(project):
+    """pytest-benchmark's own command finds both runs."""
+    project.makepyfile(SLEEPLESS)
+    for name in ("one", "two"):
+        project.runpytest_inprocess(f"--benchmark-save={name}")
+    result = project.run(sys.executable, "-m", "pytest_benchmark", "compare", "--columns=median")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*test_step*0001_one*", "*test_step*0002_two*"], consecutive=False)
+
+
+def test_a_test_that_fails_after_measuring_leaves_no_result(project):
+    """Only the good case is in the file, whether the other failed in its body or its teardown."""
+    project.makepyfile("""
+        import pytest
+
+        @pytest.fixture
+        def broken():
+            yield
+            raise RuntimeError("in teardown")
+
+        def test_good(measure):
+            measure(int)
+
+        def test_bad(measure):
+            measure(int)
+            assert False
+
+        def test_ugly(broken, measure):
+            measure(int)
+    """)
+    result = project.runpytest_inprocess("--benchmark-save=x")
+    result.assert_outcomes(passed=2, failed=1, errors=1)
+    assert [bench["name"] for bench in saved(project)[0]["benchmarks"]] == ["test_good"]
+
+
+def test_nothing_finished_means_nothing_saved(project):
+    """A run in which every case failed leaves no file."""
+    project.makepyfile("def test_bad(measure): measure(int); assert False")
+    result = project.runpytest_inprocess("--benchmark-save=x")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["Nothing saved: no measured case passed."])
+    assert saved(project) == []
+
+
+def test_our_errors_are_one_line(project):
+    """A void measurement is reported by its sentence, not by a traceback."""
+    project.makepyfile("""
+        from hpml_lab.errors import NonFiniteLossError
+
+        def test_nan(measure):
+            raise NonFiniteLossError("the loss became nan in epoch 2; no result is kept")
+    """)
+    result = project.runpytest_inprocess()
+    result.stdout.fnmatch_lines(["*::test_nan: the loss became nan in epoch 2; no result is kept"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*raise NonFiniteLossError*")
+
+
+def test_progress_names_the_case_and_what_is_left(project):
+    """While a run is saved, every case has one line; pytest's dots are gone."""
+    project.makepyfile("""
+        import pytest
+
+        def test_a(measure):
+            measure(int)
+
+        def test_b(measure):
+            pytest.skip("not here")
+
+        def test_c(measure):
+            measure(int)
+    """)
+    result = project.runpytest_inprocess("--benchmark-save=x", "--benchmark-quiet")
+    result.stdout.fnmatch_lines(
+        [
+            "[[]1/3[]] test_progress*::test_a ... passed in *, 2 left: about *:*",
+            "[[]2/3[]] test_progress*::test_b ... skipped in *, 1 left: about *:*",
+            "[[]3/3[]] test_progress*::test_c ... passed in *",
+            "Saved: *0001_x.json",
+            "* 2 passed, 1 skipped in *",
+        ]
+    )
+
+
+GPU_TESTS = """
+    import pytest
+
+    @pytest.mark.gpu
+    @pytest.mark.parametrize("n", range(3))
+    def test_cuda(n):
+        pass
+
+    def test_cpu():
+        pass
+"""
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    """A machine without a GPU, whatever this one has."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_gpu_cases_are_skipped_in_one_line(project):
+    """Without a GPU three cases are skipped, one line says why and what to do, exit status 0."""
+    project.makepyfile(GPU_TESTS)
+    result = project.runpytest_inprocess("-m", "gpu")
+    result.assert_outcomes(skipped=3, deselected=1)
+    lines = [line for line in result.outlines if "finds no CUDA device" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("3 gpu cases skipped: torch ")
+    assert "check: nvidia-smi" in lines[0]
+    assert result.ret == 0
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize("how", ["option", "ini", "environment"])
+def test_a_required_gpu_that_is_missing_is_a_failure(project, how, monkeypatch):
+    """With --hpml-require-gpu nothing runs: one line, exit status 4."""
+    project.makepyfile(GPU_TESTS)
+    if how == "ini":
+        project.makeini("[pytest]\nhpml_require_gpu = true")
+    if how == "environment":
+        monkeypatch.setenv("HPML_REQUIRE_GPU", "true")
+    result = project.runpytest_inprocess(*["--hpml-require-gpu"] * (how == "option"))
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: --hpml-require-gpu: torch * finds no CUDA device; *"])
+
+
+def test_on_a_gpu_nothing_is_skipped(project, monkeypatch):
+    """Where CUDA is there, gpu cases run."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    project.makepyfile(GPU_TESTS)
+    project.runpytest_inprocess("--hpml-require-gpu").assert_outcomes(passed=4)
+
+
+TRAINING_TESTS = """
+    import pytest
+
+    @pytest.mark.axes(workers=[0, 2], device=["cpu"])
+    def test_sweep(training, profile):
+        assert profile.name == "quick"
+
+    def test_default(training):
+        pass
+
+    @pytest.mark.gpu
+    @pytest.mark.axes(device=["cpu"])
+    def test_beside_gpu(training, profile):
+        pass
+"""
+
+
+def collected(project, *options):
+    """Returns the names of the cases that pytest collects."""
+    project.makepyfile(TRAINING_TESTS)
+    result = project.runpytest_inprocess("--collect-only", "-q", *options)
+    return [line.partition("::")[2] for line in result.outlines if "::" in line]
+
+
+def test_axes_become_cases(project):
+    """A declared axis has a case for each value; the device is an axis of every test."""
+    assert collected(project) == [
+        "test_sweep[cpu-workers=0]",
+        "test_sweep[cpu-workers=2]",
+        "test_default[cpu]",
+        "test_default[cuda]",
+        "test_beside_gpu[cpu]",
+    ]
+
+
+def test_cases_on_cuda_are_gpu_cases(project):
+    """-m gpu selects cases by their device, and tests by their marker."""
+    assert collected(project, "-m", "gpu") == ["test_default[cuda]", "test_beside_gpu[cpu]"]
+
+
+def test_an_axis_can_be_set_for_all_cases(project):
+    """--hpml-axis replaces a declared sweep and is added to the other cases."""
+    cases = collected(
+        project, "--hpml-axis", "workers=1,3", "--hpml-axis=optimizer=adam", "-m", "not gpu"
+    )
+    assert cases == [
+        "test_sweep[cpu-workers=1-optimizer=adam]",
+        "test_sweep[cpu-workers=3-optimizer=adam]",
+        "test_default[cpu-workers=1-optimizer=adam]",
+        "test_default[cpu-workers=3-optimizer=adam]",
+    ]
+
+
+def test_cases_have_the_sizes_of_their_profile(project):
+    """Quick on the CPU, full in the gpu suite, unless a profile is asked for."""
+    project.makepyfile("""
+        import pytest
+
+        @pytest.mark.axes(device=["cpu"])
+        def test_cpu(training, profile):
+            assert (profile.name, training.width) == ("quick", 8)
+
+        @pytest.mark.gpu
+        @pytest.mark.axes(device=["cpu"])
+        def test_gpu(training, profile):
+            assert (profile.name, training.width) == ("full", 64)
+    """)
+    project.runpytest_inprocess("-k", "cpu and not gpu").assert_outcomes(passed=1, deselected=1)
+    project.runpytest_inprocess("--hpml-profile=full", "-k", "test_cpu").assert_outcomes(
+        failed=1, deselected=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--hpml-axis", "optimizer=sdg"], "unknown optimizer 'sdg'; choose one of: sgd, *"),
+        (["--hpml-axis", "workers=-1"], "workers -1 is too small; give 0 or more"),
+        (["--hpml-axis", "batch_size=0"], "batch_size 0 is too small; give 1 or more"),
+        (["--hpml-axis", "batch-size=9999"], "batch_size 9999 is larger than the 2048 *"),
+        (["--hpml-axis", "compile_mode=fast"], "unknown compile_mode 'fast'; choose one of: *"),
+        (["--hpml-axis", "speed=1"], "unknown axis 'speed'; choose one of: network, *"),
+        (["--hpml-axis", "workers"], "--hpml-axis 'workers' is not NAME=VALUE or *"),
+        (["--hpml-axis", "workers=1,,2"], "--hpml-axis 'workers=1,,2' is not NAME=VALUE or *"),
+        (["--hpml-data", "nowhere"], "no data folder at 'nowhere'; give a folder *"),
+        (["--hpml-data", "."], "no CIFAR-10 in '.': neither *"),
+        (
+            ["--hpml-profile", "huge"],
+            "--hpml-profile 'huge' is unknown; choose one of: quick, full",
+        ),
+        (["--hpml-seed", "-1"], "--hpml-seed '-1' is not a whole number of 0 or more"),
+    ],
+)
+def test_bad_input_is_one_line_and_saves_nothing(project, options, line):
+    """What cannot be run is refused before anything runs: one line, exit status 4."""
+    project.makepyfile(SLEEPLESS)
+    result = project.runpytest_inprocess("--benchmark-save=x", *options)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([f"ERROR: {line}"])
+    assert [text for text in result.errlines if text] == [
+        text for text in result.errlines if "ERROR" in text
+    ]
+    assert saved(project) == []
+
+
+def test_options_come_before_ini_before_environment(project, monkeypatch):
+    """The report header shows which value won."""
+    monkeypatch.setenv("HPML_SEED", "1")
+    monkeypatch.setenv("HPML_PROFILE", "quick")
+    monkeypatch.setenv("HPML_AXIS", "workers=0 optimizer=adam")
+    project.makeini("[pytest]\nhpml_seed = 2\nhpml_profile = full")
+    result = project.runpytest_inprocess("--hpml-seed=3")
+    result.stdout.fnmatch_lines(
+        ["hpml: profile=full, data=generated, *seed=3, axis=workers=0 optimizer=adam"]
+    )
+
+
+def test_side_by_side_runs_are_not_saved(project):
+    """-n of xdist with saving is a usage error."""
+    project.makeconftest("""
+        def pytest_addoption(parser):
+            parser.addoption("--numprocesses", type=int)
+            parser.addoption("--dist", default="no")
+    """)
+    project.makepyfile(SLEEPLESS)
+    result = project.runpytest_inprocess("--numprocesses=2", "--benchmark-save=x")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: -n of xdist runs cases side by side*save without -n"])
+
+
+def test_a_disabled_benchmark_runs_once_without_a_result(project):
+    """--benchmark-disable runs the test and measures nothing."""
+    project.makepyfile(SLEEPLESS)
+    project.runpytest_inprocess("--benchmark-disable").assert_outcomes(passed=1)
+
+
+def test_the_plugin_does_not_import_torch():
+    """A project that does not measure waits neither for torch nor for our report."""
+    program = (
+        "import sys, hpml_lab.pytest_plugin;"
+        "sys.exit(sorted({'torch', 'torchvision', 'rich', 'pynvml'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_pytest_works_without_pytest_benchmark(project):
+    """Our plugin stays out of the way where the other one is switched off."""
+    project.makepyfile("def test_plain(): pass")
+    project.runpytest_inprocess("-p", "no:benchmark").assert_outcomes(passed=1)

@@ -1,0 +1,171 @@
+"""One training configuration, and the step built from it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from hpml_lab.errors import InputError
+from hpml_lab.measure.memory import optimizer_state
+from hpml_lab.theory.optimizers import counter_bytes, state_bytes
+from hpml_lab.workloads.optimizers import OPTIMIZERS, build_optimizer, theory_name
+from hpml_lab.workloads.profiles import profile_for
+from hpml_lab.workloads.training import Trainer, Training, TrainingStep, parse_field
+
+SMALL = Training(width=2, images=16, batch_size=8, workers=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimizer": "sdg"}, "unknown optimizer 'sdg'; choose one of: sgd, sgd-momentum,"),
+        ({"workers": -1}, "workers -1 is too small; give 0 or more"),
+        ({"batch_size": 0}, "batch_size 0 is too small; give 1 or more"),
+        ({"images": -1}, "images -1 is too small; give 0 or more"),
+        ({"seed": -1}, "seed -1 is too small"),
+        ({"batch_size": 17}, "batch_size 17 is larger than the 16 training images; give 1 to 16"),
+        ({"data": "/nowhere"}, "no data folder at '/nowhere'"),
+        ({"compile_mode": "fast"}, "unknown compile_mode 'fast'; choose one of: eager, default,"),
+        ({"precision": "float8"}, "unknown precision 'float8'; choose one of: float32, bfloat16"),
+        ({"memory_format": "rows"}, "unknown memory_format 'rows'"),
+        ({"device": "tpu"}, "unknown device 'tpu'; choose one of: cpu, cuda"),
+        ({"optimizer_settings": "best"}, "unknown optimizer_settings 'best'"),
+        ({"network": "lenet"}, "unknown network 'lenet'"),
+        ({"width": 0}, "width 0 is not a number of channels"),
+    ],
+)
+def test_bad_values_are_refused_at_once(changes, message):
+    """A configuration that cannot be trained cannot be made; the error names what can."""
+    with pytest.raises(InputError, match=message):
+        replace(SMALL, **changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [("workers", "4", 4), ("batch_norm", "false", False), ("optimizer", "adam", "adam")],
+)
+def test_a_field_can_be_read_from_text(name, text, value):
+    """Text becomes the type of the field."""
+    assert parse_field(name, text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("wokers", "4", "unknown axis 'wokers'; choose one of: network, width,"),
+        ("workers", "four", "workers 'four' is not a whole number"),
+        ("batch_norm", "no", "batch_norm 'no' is neither true nor false"),
+    ],
+)
+def test_text_of_the_wrong_kind_is_refused(name, text, message):
+    """Unknown fields and texts of another type are errors."""
+    with pytest.raises(InputError, match=message):
+        parse_field(name, text)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_lab_settings_are_the_lab_s(name):
+    """The lab gives every optimizer learning rate 0.1 and weight decay 5e-4."""
+    group = build_optimizer(name, [nn.Parameter(torch.zeros(2))]).param_groups[0]
+    assert (group["lr"], group["weight_decay"]) == (0.1, 5e-4)
+    assert group.get("momentum", 0) == (0.9 if name in {"sgd-momentum", "nesterov"} else 0)
+    assert group.get("nesterov", False) == (name == "nesterov")
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"), [("sgd-momentum", 1e-3), ("adagrad", 1e-2), ("adadelta", 1.0), ("adam", 1e-3)]
+)
+def test_default_settings_are_the_library_s(name, rate):
+    """Their own defaults keep each optimizer's learning rate."""
+    group = build_optimizer(name, [nn.Parameter(torch.zeros(2))], "default").param_groups[0]
+    assert group["lr"] == rate
+
+
+def test_unknown_optimizers_are_refused():
+    """An unknown name is an error, never plain SGD."""
+    with pytest.raises(InputError, match="unknown optimizer 'sdg'"):
+        build_optimizer("sdg", [])
+    with pytest.raises(InputError, match="unknown optimizer_settings 'x'"):
+        build_optimizer("sgd", [], "x")
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_state_has_the_bytes_of_the_closed_form(name, images):
+    """After one step every optimizer keeps what theory says, byte for byte."""
+    trainer = Trainer(replace(SMALL, optimizer=name), images)
+    trainer.fixed_step()()
+    shapes = [parameter.shape for parameter in trainer.model.parameters()]
+    kind, momentum = theory_name(name)
+    state = optimizer_state(trainer.optimizer)
+    assert state["optimizer_state_bytes"] == state_bytes(kind, shapes, momentum=momentum)
+    assert state["step_counter_bytes"] == counter_bytes(kind, shapes)
+
+
+def test_a_step_is_the_textbook_s():
+    """One step of plain SGD moves a weight by learning rate times gradient."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, 2.0)
+    batch = torch.tensor([[3.0]]), torch.tensor([[0.0]])
+    step = TrainingStep(model, torch.optim.SGD(model.parameters(), 0.01), nn.MSELoss(), batch)
+    assert step().item() == 36.0
+    assert model.weight.item() == pytest.approx(2.0 - 0.01 * 2 * 3 * 6)
+    assert (step.samples, step.device) == (1, "cpu")
+
+
+def test_bfloat16_is_autocast(images):
+    """In bfloat16 the logits are, and the weights stay float32."""
+    trainer = Trainer(replace(SMALL, precision="bfloat16"), images)
+    step = trainer.fixed_step()
+    _, logits = step.on(step.batch)
+    assert logits.dtype == torch.bfloat16
+    assert {parameter.dtype for parameter in trainer.model.parameters()} == {torch.float32}
+
+
+def test_channels_last_is_kept_by_model_and_batch(images):
+    """Weights and batches have the memory format asked for."""
+    trainer = Trainer(replace(SMALL, memory_format="channels_last"), images)
+    inputs, _ = trainer.fixed_step().batch
+    assert inputs.is_contiguous(memory_format=torch.channels_last)
+    assert trainer.model.conv.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_seed_gives_the_same_training_again(images):
+    """Two trainings with one seed end with equal weights; another seed ends elsewhere."""
+
+    def weights(seed):
+        trainer = Trainer(replace(SMALL, seed=seed), images)
+        for batch in trainer.loader:
+            trainer.step(trainer.to_device(batch))
+        return trainer.model.linear.weight
+
+    assert torch.equal(weights(3), weights(3))
+    assert not torch.equal(weights(3), weights(4))
+
+
+def test_a_trainer_takes_as_many_images_as_asked(images):
+    """A trainer says where its images come from and uses the number asked for."""
+    trainer = Trainer(SMALL, images)
+    assert (trainer.source, len(trainer.loader)) == ("generated", 2)
+    assert len(Trainer(replace(SMALL, images=0), images).loader) == 5
+
+
+@pytest.mark.parametrize(("device", "pinned"), [("cpu", False), ("cuda", True)])
+def test_profiles_pin_memory_for_cuda_alone(device, pinned):
+    """The full profile is the lab's: width 64, batch 128, 2 workers, all images."""
+    training = profile_for("full", device).training
+    assert (training.width, training.batch_size, training.workers) == (64, 128, 2)
+    assert (training.images, training.pin_memory, training.device) == (0, pinned, device)
+
+
+def test_unknown_profiles_are_refused():
+    """A profile is quick or full."""
+    with pytest.raises(InputError, match="unknown profile 'huge'; choose one of: quick, full"):
+        profile_for("huge", "cpu")
+
+
+@pytest.mark.parametrize("name", ["quick", "full"])
+def test_compile_images_are_whole_batches(name):
+    """Where compile modes are compared there is no smaller last batch."""
+    profile = profile_for(name, "cpu")
+    assert profile.compile_images % profile.training.batch_size == 0

@@ -1,0 +1,38 @@
+"""How quantities are written."""
+
+import pytest
+
+from hpml_lab import units
+
+
+def test_mebibytes_are_powers_of_two():
+    """44,695,848 bytes are 42.63 MiB, not 44.70."""
+    assert units.mebibytes(44_695_848) == "42.63 MiB"
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"),
+    [
+        (83.25, "83.2 s"),
+        (1.5, "1.50 s"),
+        (0.0123, "12.3 ms"),
+        (4.2e-5, "42.0 us"),
+        (7.25e-9, "7.25 ns"),
+        (0.0, "0.00 ns"),
+        (1234.0, "1,234 s"),
+    ],
+)
+def test_seconds_keep_three_digits(duration_s, text):
+    """A duration is written with the largest unit that keeps a digit before the point."""
+    assert units.seconds(duration_s) == text
+
+
+def test_clock_time_is_minutes_and_seconds():
+    """187 seconds are 3:07; 59.6 round to a full minute."""
+    assert (units.clock_time(187), units.clock_time(59.6)) == ("3:07", "1:00")
+
+
+def test_ratios_rates_and_shares():
+    """A ratio ends in x, a rate in /s, a share in percent."""
+    written = units.ratio(1.375), units.per_second(1240.4), units.percent(0.6125)
+    assert written == ("1.38x", "1,240 /s", "61.3 %")
