@@ -18,7 +18,7 @@ def test_epochs(measure, training, profile):
         pytest.skip(reason)
     # A last batch of another size would be compiled again.
     trainer = Trainer(replace(training, images=profile.compile_images, drop_last=True))
-    with empty_caches(), compilation_counters() as counts:
+    with empty_caches(training.device), compilation_counters() as counts:
         measure.epochs(trainer, warm_up=5, rounds=5, timing="throughput")
     measure.counters |= counts
     graphs = 0 if training.compile_mode == "eager" else 1

@@ -1,0 +1,76 @@
+"""The documentation's commands and code work as written."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(path for path in ROOT.glob("*.md")) + [ROOT / "tests" / "README.md"]
+
+
+def blocks(language):
+    """Returns the fenced blocks of one language in all pages."""
+    text = "\n".join(page.read_text() for page in PAGES)
+    return re.findall(rf"^```{language}\n(.+?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = sorted({line for block in blocks("sh") for line in block.splitlines()})
+MAKE = [command for command in COMMANDS if command.startswith("make ")]
+# As written they need a GPU, a data set or this test itself; so much of them runs everywhere.
+INSTEAD = {
+    "pytest -m slow": "pytest -m slow --collect-only -q",
+    "pytest --hpml-data=/path/to/cifar-10 -m gpu --benchmark-save=cifar": (
+        "pytest --hpml-data=generated -m gpu --benchmark-save=cifar --collect-only -q"
+    ),
+}
+
+
+def test_make_commands_are_those_of_ci():
+    """CI runs every make command that the documentation names, on a clean clone."""
+    assert MAKE
+    assert set(MAKE) <= set((ROOT / ".ci" / "run").read_text().splitlines())
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A copy of the project's files, to save runs in."""
+    folder = tmp_path_factory.mktemp("clone") / "hpml_lab"
+    hidden = shutil.ignore_patterns(".*", "__pycache__")
+    shutil.copytree(ROOT, folder, ignore=hidden)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in MAKE])
+def test_commands_end_well(command, clone):
+    """Every other command of the documentation ends with exit status 0."""
+    command = INSTEAD.get(command, command)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=clone,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_example_of_an_own_model_runs(pytester):
+    """The README's test of an own model passes as written."""
+    (example,) = blocks("python")
+    pytester.makepyfile(example)
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    """Every relative link names a file that is there."""
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
