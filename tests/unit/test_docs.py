@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(path for path in ROOT.glob("*.md")) + [ROOT / "tests" / "README.md"]
+PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "tests" / "README.md"]
 
 
 def blocks(language):
