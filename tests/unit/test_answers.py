@@ -2,6 +2,7 @@
 
 import pytest
 
+from hpml_lab.errors import RunFileError
 from hpml_lab.history.run import Benchmark, ExtraInfo, Machine, MachineInfo, Run, Stats
 from hpml_lab.measure.epochs import Epoch, Parts
 from hpml_lab.measure.machine import Identity, State, Unit
@@ -206,6 +207,27 @@ def test_stock_benchmarks_are_left_out():
     """A benchmark without our record in a group of ours answers nothing."""
     stock = Benchmark("test", "test", Stats(1, 1, 1, 0, 1, 1), "workers")
     assert answers(run_of(stock)) == []
+
+
+def test_a_user_s_own_group_is_left_alone():
+    """A user's benchmarks in a group of ours have other records; they answer nothing."""
+    record = Measurement({"n": 1}, None, [[1.0]])
+    own = [
+        Benchmark("t", "t", Stats(1, 1, 1, 0, 1, 1), group, ExtraInfo(record))
+        for group in ("memory", "workers", "device", "batch_size", "optimizers")
+    ]
+    assert answers(run_of(*own)) == []
+    assert answers(run_of(benchmark("memory", seconds=[1.0]), benchmark("workers"))) == []
+
+
+def test_records_that_cannot_be_are_one_error():
+    """A worker count that is no number, or an epoch without time, is a damaged run."""
+    for damaged in (
+        benchmark("workers", [epoch(2, 1.0)], workers="many"),
+        benchmark("batch_size", seconds=[0.0], batch_size=1),
+    ):
+        with pytest.raises(RunFileError, match="the run's records do not fit together"):
+            answers(run_of(damaged))
 
 
 def test_text_for_the_terminal_holds_no_control_character():

@@ -55,6 +55,37 @@ def test_stock_compare_reads_what_we_save(project):
         result.stdout.fnmatch_lines([f"*test_step*{name}*"])
 
 
+def test_stock_comparing_finds_the_machine_s_folder(project):
+    """--benchmark-compare reads the run that was saved before, without a warning."""
+    project.makepyfile(SLEEPLESS)
+    project.runpytest_inprocess("--benchmark-save=first")
+    result = project.runpytest_inprocess("--benchmark-compare", "--benchmark-columns=median")
+    result.stdout.fnmatch_lines(["*test_step (0001_first)*"])
+    assert "Can't compare" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_run_written_to_a_file_is_answered_from_it(project):
+    """--benchmark-json alone keeps the record and says where."""
+    project.makepyfile(SLEEPLESS)
+    result = project.runpytest_inprocess("--benchmark-json=run.json")
+    result.stdout.fnmatch_lines(["Saved: *run.json"])
+    run = json.loads((project.path / "run.json").read_text())
+    assert run["benchmarks"][0]["extra_info"]["hpml"]["samples"] == 10
+
+
+def test_a_full_disk_is_one_line(project, monkeypatch):
+    """If the run cannot be saved, one line says so and the run fails."""
+
+    def full(_run, _folder, _name):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("hpml_lab.pytest_plugin.benchmark.publish", full)
+    project.makepyfile(SLEEPLESS)
+    result = project.runpytest_inprocess("--benchmark-save=x")
+    assert result.ret == 1
+    result.stderr.fnmatch_lines(["Exit: the run could not be saved under *: No space left on *"])
+
+
 def test_a_test_that_fails_after_measuring_leaves_no_result(project):
     """Only the good case is in the file, whether the other failed in its body or its teardown."""
     project.makepyfile("""

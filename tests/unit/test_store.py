@@ -56,11 +56,10 @@ def test_many_savers_at_once_lose_nothing(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [f"{number:04d}_x.json" for number in range(1, 17)]
 
 
-def test_nan_is_never_saved(tmp_path):
-    """A run that JSON cannot hold leaves no file."""
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        publish({"benchmarks": [float("nan")]}, tmp_path, "x")
-    assert os.listdir(tmp_path) == []
+def test_nan_is_saved_as_null(tmp_path):
+    """A number that JSON cannot hold, such as a test's parameter, does not lose the run."""
+    path = publish({"a": [float("nan"), (float("inf"), 1.5)]}, tmp_path, "x")
+    assert json.loads(path.read_text()) == {"a": [None, [None, 1.5]]}
 
 
 def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):

@@ -75,10 +75,6 @@ class Run:
     datetime: str
     version: str
 
-    def group(self, name: str) -> list[Benchmark]:
-        """Returns the benchmarks of one group that carry our record."""
-        return [b for b in self.benchmarks if b.group == name and b.measurement is not None]
-
 
 def read_run(path: Path) -> Run:
     """Returns the run saved in a file.

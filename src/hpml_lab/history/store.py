@@ -1,6 +1,7 @@
 """Where runs are kept: one folder a machine, one numbered file a run, never overwritten."""
 
 import json
+import math
 import os
 import re
 import tempfile
@@ -25,10 +26,9 @@ def publish(run: dict[str, Any], folder: Path, name: str) -> Path:
         the file, ``NNNN_NAME.json``.
 
     Raises:
-        ValueError: if the run holds NaN or an infinity, which JSON cannot.
         OSError: if it cannot be written; nothing is left behind.
     """
-    text = json.dumps(run, allow_nan=False, indent=1, default=str)
+    text = json.dumps(_finite(run), allow_nan=False, indent=1, default=str)
     folder.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".saving-")
     try:
@@ -40,6 +40,15 @@ def publish(run: dict[str, Any], folder: Path, name: str) -> Path:
         return _link(Path(temporary), folder, name)
     finally:
         Path(temporary).unlink()
+
+
+def _finite(value: Any) -> Any:
+    """Returns the value with null for NaN and infinities, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _link(temporary: Path, folder: Path, name: str) -> Path:

@@ -7,7 +7,7 @@ import pytest
 
 from hpml_lab.errors import HpmlError, InputError
 from hpml_lab.pytest_plugin import cases
-from hpml_lab.pytest_plugin.benchmark import Bench, Session
+from hpml_lab.pytest_plugin.benchmark import Bench, Session, hold_comparison
 from hpml_lab.pytest_plugin.measuring import Measure
 from hpml_lab.pytest_plugin.progress import Progress
 from hpml_lab.pytest_plugin.settings import Settings, add_options, read_settings
@@ -35,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the settings and declares the markers."""
+    hold_comparison(config)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     try:
@@ -49,7 +50,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Prepares saving, and says no to what would spoil it."""
+    """Prepares saving and comparing, and says no to what would spoil them."""
     config = session.config
     try:
         cases.check(config.stash[_SETTINGS])
@@ -62,13 +63,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(
             "-n of xdist runs cases side by side, which spoils their times; save without -n"
         )
-    if benchmarks.saves and Session.active(config):
-        from hpml_lab.pytest_plugin.saving import Saving
+    if benchmarks.active and (benchmarks.saves or benchmarks.compares):
+        from hpml_lab.measure.machine import identity
 
-        config.pluginmanager.register(Saving(benchmarks), "hpml-saving")
-        reporter = config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            config.pluginmanager.register(_progress(reporter), "hpml-progress")
+        benchmarks.use_folder(identity().id)
+    if benchmarks.active and benchmarks.saves:
+        _keep(config, benchmarks)
+
+
+def _keep(config: pytest.Config, benchmarks: Session) -> None:
+    from hpml_lab.pytest_plugin.saving import Saving
+
+    config.pluginmanager.register(Saving(benchmarks), "hpml-saving")
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        config.pluginmanager.register(_progress(reporter), "hpml-progress")
 
 
 def _progress(reporter: Any) -> Progress:

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from hpml_lab.history.store import publish
+
 ROUND_S = 0.010
 WARM_UP_CALLS = 2
+_COMPARISON = pytest.StashKey[Any]()
 
 
 class Bench:
@@ -69,39 +72,54 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._session: Any = config._benchmarksession  # type: ignore[attr-defined]
+        self._saved: list[Path] = []
 
-    @staticmethod
-    def active(config: pytest.Config) -> bool:
-        """Returns whether pytest-benchmark runs here and measures."""
-        session = getattr(config, "_benchmarksession", None)
-        return session is not None and not session.disabled and not session.skip
+    @property
+    def active(self) -> bool:
+        """Whether benchmarks are measured."""
+        return not self._session.disabled and not self._session.skip
 
     @property
     def saves(self) -> bool:
         """Whether the run will be saved or written to a file."""
         return bool(self._session.save or self._session.autosave or self._session.json)
 
-    def keep_under(
-        self, machine_id: str, publish: Callable[[dict[str, Any], Path, str], Path]
-    ) -> list[Path]:
-        """Saves this run in the machine's folder.
+    @property
+    def compares(self) -> bool:
+        """Whether the run will be compared with an earlier one by pytest-benchmark."""
+        return bool(self._config.stash[_COMPARISON])
 
-        Args:
-            machine_id: the folder's name.
-            publish: called with the run's JSON, the folder and the run's name.
+    @property
+    def files(self) -> list[Path]:
+        """The files that hold the run, once the session has ended."""
+        written = [Path(self._session.json)] if self._session.json else []
+        return [path for path in self._saved + written if path.is_file()]
 
-        Returns:
-            a list that holds the saved file once the session has ended.
-        """
-        saved: list[Path] = []
-        storage = self._session.storage
-        if not hasattr(storage, "path"):  # a database keeps its own order
-            return saved
-        self._session.machine_id = storage.default_machine_id = machine_id
+    def use_folder(self, machine_id: str) -> None:
+        """Saves and compares in the machine's folder; a database keeps its own order."""
+        if not hasattr(self._session.storage, "path"):
+            return
+        self._session.machine_id = self._session.storage.default_machine_id = machine_id
+        self._session.storage.save = self._save
+        if self.compares:
+            self._session.compare = self._config.stash[_COMPARISON]
+            self._session.handle_loading()
 
-        def save(run: dict[str, Any], name: str) -> None:
-            if run["benchmarks"]:
-                saved.append(publish(run, Path(storage.path) / machine_id, name))
+    def _save(self, run: dict[str, Any], name: str) -> None:
+        if not run["benchmarks"]:
+            return
+        folder = Path(self._session.storage.path) / self._session.machine_id
+        try:
+            self._saved.append(publish(run, folder, name))
+        except OSError as error:
+            pytest.exit(f"the run could not be saved under {folder}: {error.strerror}", 1)
 
-        storage.save = save
-        return saved
+
+def hold_comparison(config: pytest.Config) -> None:
+    """Puts ``--benchmark-compare`` off until the machine's folder is known.
+
+    pytest-benchmark reads the earlier run when it is configured, from a folder of its own naming.
+    """
+    config.stash[_COMPARISON] = config.getoption("benchmark_compare", None)
+    if config.stash[_COMPARISON]:
+        config.option.benchmark_compare = []

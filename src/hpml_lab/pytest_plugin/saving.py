@@ -1,14 +1,12 @@
 """What happens around a run that is saved: the machine's record, the file, the answers from it."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hpml_lab.errors import RunFileError
 from hpml_lab.history.run import read_run
-from hpml_lab.history.store import publish
-from hpml_lab.measure.machine import identity, state
+from hpml_lab.measure.machine import state
 from hpml_lab.pytest_plugin.benchmark import Session
 from hpml_lab.report import answers, terminal
 
@@ -22,7 +20,7 @@ class Saving:
 
     def __init__(self, benchmarks: Session) -> None:
         self._before = state()
-        self._saved: list[Path] = benchmarks.keep_under(identity().id, publish)
+        self._benchmarks = benchmarks
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
@@ -34,13 +32,14 @@ class Saving:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Shows the answers that the saved file gives, and where it is."""
-        if not self._saved:
+        terminalreporter.ensure_newline()
+        files = self._benchmarks.files
+        if not files:
             terminalreporter.write_line("Nothing saved: no measured case passed.")
-        for path in self._saved:
-            terminalreporter.ensure_newline()
-            try:
-                text = terminal.render(answers.answers(read_run(path)))
-            except RunFileError as error:
-                text = str(error)
-            terminalreporter.write(text)
+            return
+        try:
+            terminalreporter.write(terminal.render(answers.answers(read_run(files[0]))))
+        except RunFileError as error:
+            terminalreporter.write_line(f"No answers: {error}")
+        for path in files:
             terminalreporter.write_line(f"Saved: {path}")

@@ -1,5 +1,6 @@
 """The lab's items, each answered from a saved run and nothing else."""
 
+from hpml_lab.errors import RunFileError
 from hpml_lab.history.run import Run
 from hpml_lab.report.answers import (
     batch_size,
@@ -15,5 +16,12 @@ _PARTS = (workers, device, learning, compilation, network, batch_size)
 
 
 def answers(run: Run) -> list[Answer]:
-    """Returns an answer for each lab item that the run has measured, in the lab's order."""
-    return [answer for part in _PARTS for answer in part.answers(run)]
+    """Returns an answer for each lab item that the run has measured, in the lab's order.
+
+    Raises:
+        RunFileError: if the run's records cannot be those of a measurement.
+    """
+    try:
+        return [answer for part in _PARTS for answer in part.answers(run)]
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise RunFileError(f"the run's records do not fit together: {error!r}") from error

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from hpml_lab.history.run import Run
 from hpml_lab.measure.epochs import Epoch, Parts
 from hpml_lab.measure.record import Measurement, Value
 
@@ -27,6 +28,26 @@ class Answer:
     columns: list[str]
     rows: list[list[str]]
     sentences: list[str] = field(default_factory=list)
+
+
+def lab_cases(
+    run: Run, group: str, *, epochs: bool = True, counters: Iterable[str] = ()
+) -> list[Measurement]:
+    """Returns the lab's cases of one group; a user's own group of that name has other records.
+
+    Args:
+        run: the saved run.
+        group: the benchmarks' group.
+        epochs: whether only cases with measured epochs count.
+        counters: what a case must have counted.
+    """
+    return [
+        case
+        for benchmark in run.benchmarks
+        if benchmark.group == group and (case := benchmark.measurement) is not None
+        if "network" in case.case and set(counters) <= case.counters.keys()
+        if measured(case) or not epochs
+    ]
 
 
 def alike(cases: Iterable[Measurement], *axes: str) -> list[list[Measurement]]:

@@ -2,15 +2,14 @@
 
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import Answer, alike, setting, typical_s
+from hpml_lab.report.answers.answer import Answer, alike, lab_cases, setting, typical_s
 from hpml_lab.units import per_second, seconds
 
 
 def answers(run: Run) -> list[Answer]:
     """Returns the throughput by batch size for each device and setting in the run."""
-    cases = [b.measurement for b in run.group("batch_size") if b.measurement]
     found = []
-    for sweep in alike(cases, "batch_size", "images"):
+    for sweep in alike(lab_cases(run, "batch_size", epochs=False), "batch_size", "images"):
         best = max(sweep, key=_rate)
         found.append(
             Answer(

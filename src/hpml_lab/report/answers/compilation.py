@@ -5,15 +5,14 @@ import statistics
 
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import Answer, alike, measured, plus_minus, setting
+from hpml_lab.report.answers.answer import Answer, alike, lab_cases, measured, plus_minus, setting
 
 _MODES = ("eager", "default", "reduce-overhead", "max-autotune")
 
 
 def answers(run: Run) -> list[Answer]:
     """Returns the answer to C8 for each device and setting in the run."""
-    cases = [b.measurement for b in run.group("compile_modes") if b.measurement]
-    return [_c8(modes) for modes in alike(cases, "compile_mode")]
+    return [_c8(modes) for modes in alike(lab_cases(run, "compile_modes"), "compile_mode")]
 
 
 def break_even_epoch(first_s: float, steady_s: float, eager: tuple[float, float]) -> int | None:

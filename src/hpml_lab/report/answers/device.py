@@ -3,15 +3,14 @@
 import statistics
 
 from hpml_lab.history.run import Run
-from hpml_lab.report.answers.answer import Answer, alike, measured, plus_minus, setting
+from hpml_lab.report.answers.answer import Answer, alike, lab_cases, measured, plus_minus, setting
 from hpml_lab.units import ratio
 
 
 def answers(run: Run) -> list[Answer]:
     """Returns the answer to C5 for each setting in the run."""
-    cases = [b.measurement for b in run.group("device") if b.measurement]
     found = []
-    for pair in alike(cases, "device", "pin_memory"):
+    for pair in alike(lab_cases(run, "device"), "device", "pin_memory"):
         totals = {
             str(case.case["device"]): [epoch.total_s for epoch in measured(case)] for case in pair
         }

@@ -4,7 +4,7 @@ import statistics
 
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import Answer, alike, measured, plus_minus, setting
+from hpml_lab.report.answers.answer import Answer, alike, lab_cases, measured, plus_minus, setting
 from hpml_lab.units import percent, ratio
 
 _COLUMNS = ["epoch s", "loss by epoch", "mean", "top-1 % by epoch", "mean"]
@@ -12,10 +12,9 @@ _COLUMNS = ["epoch s", "loss by epoch", "mean", "top-1 % by epoch", "mean"]
 
 def answers(run: Run) -> list[Answer]:
     """Returns the answers to C6 and C7 for each device and setting in the run."""
-    optimizers = [b.measurement for b in run.group("optimizers") if b.measurement]
-    norms = [b.measurement for b in run.group("batch_norm") if b.measurement]
-    return [_c6(cases) for cases in alike(optimizers, "optimizer")] + [
-        _c7(cases) for cases in alike(norms, "batch_norm")
+    return [
+        *map(_c6, alike(lab_cases(run, "optimizers"), "optimizer")),
+        *map(_c7, alike(lab_cases(run, "batch_norm"), "batch_norm")),
     ]
 
 

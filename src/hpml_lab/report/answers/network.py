@@ -2,15 +2,23 @@
 
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import Answer, alike, setting
+from hpml_lab.report.answers.answer import Answer, alike, lab_cases, setting
 from hpml_lab.units import mebibytes
+
+_COUNTERS = (
+    "convolutions",
+    "last_linear_inputs",
+    "trainable_parameters",
+    "gradients",
+    "parameters_bytes",
+    "optimizer_state_bytes",
+)
 
 
 def answers(run: Run) -> list[Answer]:
     """Returns Q1 to Q4 and the optimizers' memory for each device and setting in the run."""
-    cases = [b.measurement for b in run.group("memory") if b.measurement]
     found = []
-    for sweep in alike(cases, "optimizer"):
+    for sweep in alike(lab_cases(run, "memory", epochs=False, counters=_COUNTERS), "optimizer"):
         found += [_questions(sweep), _memory(sweep)]
     return found
 

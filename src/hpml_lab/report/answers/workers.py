@@ -10,6 +10,7 @@ from hpml_lab.report.answers.answer import (
     Answer,
     alike,
     deviation,
+    lab_cases,
     measured,
     measured_parts,
     plus_minus,
@@ -22,9 +23,8 @@ _LAB_WORKERS = 2
 
 def answers(run: Run) -> list[Answer]:
     """Returns the answers to C2, C3 and C4 for each device and setting in the run."""
-    cases = [b.measurement for b in run.group("workers") if b.measurement]
     found = []
-    for sweep in alike(cases, "workers"):
+    for sweep in alike(lab_cases(run, "workers"), "workers"):
         by_count = {_count(case): case for case in sorted(sweep, key=_count)}
         if all(measured_parts(case) for case in by_count.values()):
             found += [_c2(by_count), _c3(by_count, run), _c4(by_count)]
