@@ -73,7 +73,7 @@ def train(profile: str | None, epochs: int, as_json: bool, **chosen: Any) -> Non
     from hpml_lab.measure.clock import clock_for
     from hpml_lab.measure.epochs import run_epoch
     from hpml_lab.workloads.profiles import profile_for
-    from hpml_lab.workloads.training import Trainer
+    from hpml_lab.workloads.trainer import Trainer
 
     given = {name: value for name, value in chosen.items() if value is not None}
     device = given.get("device", "cpu")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpml_lab.workloads.training import Trainer
+from hpml_lab.workloads.trainer import Trainer
 
 
 @pytest.mark.benchmark(group="batch_norm")

@@ -6,7 +6,7 @@ import pytest
 
 from hpml_lab.measure.counters import compilation_counters
 from hpml_lab.workloads.compilation import MODES, empty_caches, unavailable
-from hpml_lab.workloads.training import Trainer
+from hpml_lab.workloads.trainer import Trainer
 
 
 @pytest.mark.benchmark(group="compile_modes")

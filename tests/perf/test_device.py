@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hpml_lab.workloads.training import Trainer
+from hpml_lab.workloads.trainer import Trainer
 
 
 def measure_epochs(measure, training, profile):

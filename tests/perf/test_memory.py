@@ -9,7 +9,7 @@ from hpml_lab.measure.memory import cuda_peak, optimizer_state
 from hpml_lab.theory.optimizers import counter_bytes, state_bytes
 from hpml_lab.workloads.networks import LAB_WIDTH
 from hpml_lab.workloads.optimizers import theory_name
-from hpml_lab.workloads.training import Trainer
+from hpml_lab.workloads.trainer import Trainer
 
 COPIES = {"sgd": 0, "sgd-momentum": 1, "adam": 2}
 ROUNDING = 512  # CUDA's allocator rounds each tensor up to whole blocks of so many bytes

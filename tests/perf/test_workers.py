@@ -5,7 +5,7 @@ import os
 import pytest
 
 from hpml_lab.workloads.loading import worker_counts
-from hpml_lab.workloads.training import Trainer
+from hpml_lab.workloads.trainer import Trainer
 
 PROCESSORS = len(os.sched_getaffinity(0))
 

@@ -25,7 +25,7 @@ def run(monkeypatch, capsys):
 @pytest.fixture
 def few_images(monkeypatch, images):
     """Forty images in place of the generated fifty thousand."""
-    monkeypatch.setattr("hpml_lab.workloads.training.open_images", lambda _data: images)
+    monkeypatch.setattr("hpml_lab.workloads.trainer.open_images", lambda _data: images)
 
 
 TRAIN = ("train", "--width", "2", "--images", "16", "--batch-size", "8", "--workers", "0")

@@ -5,7 +5,8 @@ import torch
 
 from hpml_lab.measure import clock as clock_module
 from hpml_lab.pytest_plugin.measuring import Measure
-from hpml_lab.workloads.training import Trainer, Training
+from hpml_lab.workloads.trainer import Trainer
+from hpml_lab.workloads.training import Training
 
 
 class FakeBench:

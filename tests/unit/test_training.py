@@ -11,7 +11,9 @@ from hpml_lab.measure.memory import optimizer_state
 from hpml_lab.theory.optimizers import counter_bytes, state_bytes
 from hpml_lab.workloads.optimizers import OPTIMIZERS, build_optimizer, theory_name
 from hpml_lab.workloads.profiles import profile_for
-from hpml_lab.workloads.training import Trainer, Training, TrainingStep, parse_field
+from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.workloads.trainer import Trainer
+from hpml_lab.workloads.training import Training, parse_field
 
 SMALL = Training(width=2, images=16, batch_size=8, workers=0)
 

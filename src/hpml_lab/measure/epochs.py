@@ -79,7 +79,7 @@ class Epoch:
 
 
 class Trains(Protocol):
-    """What an epoch is run on; `workloads.training.Trainer` is one."""
+    """What an epoch is run on; `workloads.trainer.Trainer` is one."""
 
     @property
     def loader(self) -> Iterable[Any]:

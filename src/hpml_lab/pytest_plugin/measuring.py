@@ -9,7 +9,7 @@ from hpml_lab.pytest_plugin.benchmark import Bench
 
 if TYPE_CHECKING:
     from hpml_lab.measure.epochs import Epoch, Timing
-    from hpml_lab.workloads.training import Trainer
+    from hpml_lab.workloads.trainer import Trainer
 
 
 class Measure:
@@ -38,7 +38,7 @@ class Measure:
         """Times a callable without arguments.
 
         Args:
-            step: what to time, such as a `workloads.training.TrainingStep`.
+            step: what to time, such as a `workloads.step.TrainingStep`.
             samples: how many samples one call works on; a `TrainingStep` knows.
 
         Returns:

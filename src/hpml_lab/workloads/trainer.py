@@ -1,0 +1,100 @@
+"""The model, optimizer and loader of one training configuration."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from hpml_lab.errors import InputError
+from hpml_lab.workloads.cifar10 import Images
+from hpml_lab.workloads.compilation import compiled
+from hpml_lab.workloads.devices import missing
+from hpml_lab.workloads.images import open_images
+from hpml_lab.workloads.loading import Batch, training_loader
+from hpml_lab.workloads.networks import build_network
+from hpml_lab.workloads.optimizers import build_optimizer
+from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.workloads.training import MEMORY_FORMATS, Training
+
+
+class Trainer:
+    """The model, optimizer and loader of one `Training`, ready for its first step.
+
+    Args:
+        training: what to build. Sets torch's random seed to its seed.
+        images: the images to use instead of opening ``training.data``.
+
+    Attributes:
+        training: as given.
+        source: ``cifar10`` or ``generated``.
+        model: in training mode on the device, not compiled.
+        optimizer: over its parameters.
+        loader: yields batches on the host.
+
+    Raises:
+        InputError: if the device or the data cannot be had, or the batch is larger than the data.
+    """
+
+    def __init__(self, training: Training, images: Images | None = None) -> None:
+        if reason := missing(training.device):
+            raise InputError(reason)
+        torch.manual_seed(training.seed)
+        images = images or open_images(training.data)
+        if training.images:
+            images = images.first(training.images)
+        self.training = training
+        self.source = images.source
+        self.loader: DataLoader[Any] = _loader(training, images)
+        model = build_network(
+            training.network, width=training.width, batch_norm=training.batch_norm
+        )
+        self.model = model.to(memory_format=MEMORY_FORMATS[training.memory_format])
+        self.model.to(training.device)
+        self.optimizer = build_optimizer(
+            training.optimizer, self.model.parameters(), training.optimizer_settings
+        )
+        self._model = compiled(self.model, training.compile_mode)
+
+    def to_device(self, batch: Batch) -> Batch:
+        """Starts the copy of a batch to the device; asynchronous from pinned memory only."""
+        images, labels = batch
+        return (
+            images.to(
+                self.training.device,
+                non_blocking=self.training.pin_memory,
+                memory_format=MEMORY_FORMATS[self.training.memory_format],
+            ),
+            labels.to(self.training.device, non_blocking=self.training.pin_memory),
+        )
+
+    def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Takes one optimizer step on a batch on the device; returns loss and logits, detached."""
+        if self.training.compile_mode != "eager":
+            torch.compiler.cudagraph_mark_step_begin()
+        return self._fixed(batch).on(batch)
+
+    def fixed_step(self) -> TrainingStep:
+        """Returns a step on the loader's first batch, kept on the device: no loading in it."""
+        return self._fixed(self.to_device(next(iter(self.loader))))
+
+    def _fixed(self, batch: Batch) -> TrainingStep:
+        return TrainingStep(
+            self._model,
+            self.optimizer,
+            nn.functional.cross_entropy,
+            batch,
+            self.training.precision,
+        )
+
+
+def _loader(training: Training, images: Images) -> "DataLoader[Any]":
+    return training_loader(
+        images,
+        training.batch_size,
+        workers=training.workers,
+        persistent_workers=training.persistent_workers,
+        pin_memory=training.pin_memory,
+        drop_last=training.drop_last,
+        seed=training.seed,
+    )
