@@ -3,8 +3,8 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, fields, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from hpml_lab.errors import HpmlError
 
 if TYPE_CHECKING:
     from hpml_lab.measure.epochs import Epoch
+    from hpml_lab.workloads.trainer import Trainer
+    from hpml_lab.workloads.training import Training
 
 STORAGE = Path("benchmarks")
 
@@ -71,39 +73,50 @@ def train(profile: str | None, epochs: int, as_json: bool, **chosen: Any) -> Non
     Sizes come from a profile, quick on cpu and full on cuda; every option below replaces one.
     """
     from hpml_lab.measure.clock import clock_for
+    from hpml_lab.measure.counters import network_counters
     from hpml_lab.measure.epochs import run_epoch
-    from hpml_lab.workloads.profiles import profile_for
     from hpml_lab.workloads.trainer import Trainer
 
-    given = {name: value for name, value in chosen.items() if value is not None}
-    device = given.get("device", "cpu")
-    sizes = profile_for(profile or ("quick" if device == "cpu" else "full"), device)
-    trainer = Trainer(replace(sizes.training, **given))
-    program = _Reporting(trainer, None if as_json else click.echo)
+    trainer = Trainer(_training(profile, chosen))
+    counts = network_counters(trainer.model)
+    write = _silent if as_json else click.echo
+    write(_network_line(trainer, counts))
+    program = _Reporting(trainer, write)
     clock = clock_for(trainer.training.device)
     done = []
     for index in range(1, epochs + 1):
         done.append(run_epoch(program, clock, index))
-        if not as_json:
-            click.echo(_epoch_line(done[-1]))
+        write(_epoch_line(done[-1]))
     if as_json:
-        record = {"training": asdict(trainer.training), "source": trainer.source}
-        click.echo(
-            json.dumps(record | {"batches": program.batches, "epochs": [*map(asdict, done)]})
-        )
+        record: dict[str, Any] = {"training": asdict(trainer.training), "source": trainer.source}
+        record |= {"network": counts, "batches": program.batches, "epochs": [*map(asdict, done)]}
+        click.echo(json.dumps(record))
+
+
+def _training(profile: str | None, chosen: dict[str, Any]) -> "Training":
+    from hpml_lab.workloads.profiles import profile_for
+
+    given = {name: value for name, value in chosen.items() if value is not None}
+    device = given.get("device", "cpu")
+    sizes = profile_for(profile or ("quick" if device == "cpu" else "full"), device)
+    return sizes.training_with(given)
+
+
+def _silent(_line: str) -> None:
+    """Takes a line and drops it."""
 
 
 class _Reporting:
     """A trainer that reads loss and accuracy of every mini-batch, as the lab asks."""
 
-    def __init__(self, trainer: Any, write: Any) -> None:
+    def __init__(self, trainer: "Trainer", write: Callable[[str], None]) -> None:
         self._trainer = trainer
         self._write = write
         self.batches: list[dict[str, float]] = []
 
     @property
     def loader(self) -> Iterable[Any]:
-        return self._trainer.loader  # type: ignore[no-any-return]
+        return self._trainer.loader
 
     def to_device(self, batch: Any) -> Any:
         return self._trainer.to_device(batch)
@@ -112,9 +125,15 @@ class _Reporting:
         loss, logits = self._trainer.step(batch)
         accuracy = (logits.argmax(1) == batch[1]).float().mean().item()
         self.batches.append({"loss": loss.item(), "accuracy": accuracy})
-        if self._write:
-            self._write(f"batch {len(self.batches)}: loss {loss.item():.4f}, top-1 {accuracy:.2%}")
+        self._write(f"batch {len(self.batches)}: loss {loss.item():.4f}, top-1 {accuracy:.2%}")
         return loss, logits
+
+
+def _network_line(trainer: "Trainer", counts: dict[str, int]) -> str:
+    return (
+        f"{trainer.training.network}: {counts['parameters']:,} parameters, "
+        f"{counts['flops_per_sample'] / 1e9:.3f} GFLOP per image; {trainer.source} images"
+    )
 
 
 def _epoch_line(epoch: "Epoch") -> str:

@@ -37,11 +37,12 @@ def test_train_prints_every_mini_batch_and_epoch(run):
     status, out, _ = run(*TRAIN, "--epochs", "2")
     lines = out.splitlines()
     assert status == 0
-    assert [line.split(":")[0] for line in lines] == [
+    assert lines[0].startswith("resnet18-cifar: 11,420 parameters, 0.003 GFLOP per image; gen")
+    assert [line.split(":")[0] for line in lines[1:]] == [
         "batch 1", "batch 2", "epoch 1", "batch 3", "batch 4", "epoch 2",
     ]  # fmt: skip
-    assert "top-1" in lines[0]
-    assert all(part in lines[2] for part in ("loading", "copy", "compute", "other"))
+    assert "top-1" in lines[1]
+    assert all(part in lines[3] for part in ("loading", "copy", "compute", "other"))
 
 
 @pytest.mark.usefixtures("few_images")
@@ -53,6 +54,22 @@ def test_train_as_json_has_the_same_numbers(run):
     assert record["source"] == "generated"
     losses = [batch["loss"] for batch in record["batches"]]
     assert sum(losses) / 2 == pytest.approx(record["epochs"][0]["loss"])
+
+
+@pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet")
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ("torchvision:googlenet", "the network gives GoogLeNetOutputs instead of one tensor"),
+        ("torchvision:vit_b_32", "the network cannot take an input of 3x32x32: Wrong image height"),
+    ],
+)
+def test_train_refuses_networks_that_do_not_fit_the_images(run, network, message):
+    """A network for other images or with several outputs is one line, not a traceback."""
+    status, out, errors = run("train", "--network", network, "--images", "40", "--batch-size", "8")
+    assert (status, out, len(errors)) == (2, "", 1)
+    assert errors[0].startswith(f"hpml-lab: {message}")
 
 
 @pytest.mark.parametrize(

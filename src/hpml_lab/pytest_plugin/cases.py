@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +30,7 @@ def check(settings: Settings) -> None:
         open_images(settings.data)
     for name, values in _chosen(settings).items():
         for device, value in itertools.product(_DEVICES, values):
-            replace(_profile(settings, device, gpu=device == "cuda").training, **{name: value})
+            _profile(settings, device, gpu=device == "cuda").training_with({name: value})
 
 
 def parametrize(metafunc: pytest.Metafunc, settings: Settings) -> None:
@@ -68,10 +67,10 @@ def _cases(axes: Axes, settings: Settings, gpu: bool) -> Iterator["ParameterSet"
     for values in itertools.product(*axes.values()):
         point = dict(zip(axes, values, strict=True))
         on_gpu = point["device"] == "cuda"
-        base = _profile(settings, point["device"], gpu=gpu or on_gpu).training
-        training = replace(base, **{"data": settings.data, "seed": settings.seed, **point})
+        profile = _profile(settings, point["device"], gpu=gpu or on_gpu)
+        chosen = {"data": settings.data, "seed": settings.seed, **point}
         marks = [pytest.mark.gpu] if on_gpu else []
-        yield pytest.param(training, id=_identifier(point), marks=marks)
+        yield pytest.param(profile.training_with(chosen), id=_identifier(point), marks=marks)
 
 
 def _chosen(settings: Settings) -> Axes:

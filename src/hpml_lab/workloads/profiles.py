@@ -1,8 +1,11 @@
 """Sizes: what two processor cores hold in minutes, and what the lab asks for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hpml_lab.errors import unknown
+from hpml_lab.workloads.networks import CIFAR_RESNET, LAB_WIDTH
 from hpml_lab.workloads.training import Training
 
 
@@ -26,6 +29,18 @@ class Profile:
     compile_images: int
     device_images: int
     memory_batch: int
+
+    def training_with(self, changes: Mapping[str, Any]) -> Training:
+        """Returns the training with some fields changed.
+
+        A network that has no width of its own to choose is not given the profile's.
+
+        Raises:
+            InputError: for a value that is not allowed.
+        """
+        if changes.get("network", CIFAR_RESNET) != CIFAR_RESNET:
+            changes = {"width": LAB_WIDTH, **changes}
+        return replace(self.training, **changes)
 
 
 _PROFILES = {

@@ -101,10 +101,16 @@ def summarise(model: nn.Module, input_shape: tuple[int, ...] = (3, 32, 32)) -> S
 def _forward(model: nn.Module, inputs: Tensor) -> Tensor:
     try:
         with torch.random.fork_rng(devices=[]):
-            logits: Tensor = model(inputs)
-    except (RuntimeError, ValueError) as error:
+            logits = model(inputs)
+    except (AssertionError, RuntimeError, ValueError) as error:
         shape = "x".join(map(str, inputs.shape[1:]))
-        raise InputError(f"the network cannot take an input of {shape}: {error}") from error
+        reason = str(error).splitlines()[0]
+        raise InputError(f"the network cannot take an input of {shape}: {reason}") from error
+    if not isinstance(logits, Tensor):
+        raise InputError(
+            f"the network gives {type(logits).__name__} instead of one tensor of logits; choose a "
+            "network without auxiliary outputs"
+        )
     return logits
 
 
