@@ -111,6 +111,31 @@ def test_a_test_that_fails_after_measuring_leaves_no_result(project):
     assert [bench["name"] for bench in saved(project)[0]["benchmarks"]] == ["test_good"]
 
 
+def test_a_training_that_diverges_leaves_no_result(project):
+    """A loss that becomes NaN is one line, and only the sound training is in the file."""
+    project.makepyfile("""
+        import numpy as np
+        import pytest
+        from hpml_lab.workloads.cifar10 import Images
+        from hpml_lab.workloads.trainer import Trainer
+        from hpml_lab.workloads.training import Training
+
+        @pytest.mark.parametrize("start", [0.0, float("nan")])
+        def test_epochs(measure, start):
+            pixels, labels = np.zeros((16, 32, 32, 3), np.uint8), np.arange(16) % 10
+            training = Training(width=2, images=16, batch_size=8, workers=0)
+            trainer = Trainer(training, Images(pixels, labels, "generated"))
+            trainer.model.linear.bias.data += start
+            measure.epochs(trainer, rounds=1)
+    """)
+    result = project.runpytest_inprocess("--benchmark-save=x")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*[[]nan[]]: the loss became nan in epoch 1; no result is kept*"])
+    (bench,) = saved(project)[0]["benchmarks"]
+    assert bench["name"] == "test_epochs[0.0]"
+    assert len(bench["extra_info"]["hpml"]["epochs"]) == 2
+
+
 def test_nothing_finished_means_nothing_saved(project):
     """A run in which every case failed leaves no file."""
     project.makepyfile("def test_bad(measure): measure(int); assert False")
