@@ -1,0 +1,75 @@
+"""NumPy arrays or torch tensors in, the same kind out; float64 NumPy in between.
+
+What comes out is of the kind of the argument named in each docstring, on its device, of dtype
+float64, in memory of its own and without an autograd history.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hpml_lab.errors import InputError
+
+Array = TypeVar("Array", npt.NDArray[Any], Tensor)
+Floats = npt.NDArray[np.float64]
+Values = npt.ArrayLike | Tensor
+
+
+def floats(what: str, values: Values, dimensions: Collection[int]) -> Floats:
+    """Returns the values as float64.
+
+    Args:
+        what: the argument's name, for the error.
+        values: real numbers of any dtype, layout and device.
+        dimensions: the numbers of dimensions that are allowed.
+
+    Raises:
+        InputError: for other dimensions, an empty array, NaN, infinity, or what is not a number.
+    """
+    array = _numbers(what, values)
+    if array.ndim not in dimensions:
+        allowed = " or ".join(map(str, sorted(dimensions)))
+        raise InputError(f"{what} has shape {array.shape}; it must have {allowed} dimensions")
+    if array.size == 0:
+        raise InputError(f"{what} has shape {array.shape}; no side may be 0")
+    if not np.isfinite(array).all():
+        raise InputError(f"{what} holds NaN or infinity; every value must be finite")
+    return array
+
+
+def of_shape(what: str, values: Values, shape: Sequence[int]) -> Floats:
+    """Returns the values as float64.
+
+    Raises:
+        InputError: for another shape than the one given, and as `floats`.
+    """
+    array = floats(what, values, {len(shape)})
+    if array.shape != tuple(shape):
+        raise InputError(f"{what} has shape {array.shape}; it must be {tuple(shape)}")
+    return array
+
+
+def like(sample: Array, result: npt.ArrayLike) -> Array:
+    """Returns the result as the sample's kind of array, float64."""
+    array = np.array(result, dtype=np.float64, order="C")
+    return torch.from_numpy(array).to(sample.device) if isinstance(sample, Tensor) else array
+
+
+def _numbers(what: str, values: Values) -> Floats:
+    if isinstance(values, Tensor):
+        values = _widened(values.detach())
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{what} holds {array.dtype} values; they must be real numbers")
+    return array.astype(np.float64)
+
+
+def _widened(tensor: Tensor) -> npt.NDArray[Any]:
+    # NumPy knows no bfloat16, and complex values are refused by their dtype further on.
+    wide = tensor if tensor.is_complex() else tensor.to(torch.float64)
+    numbers: npt.NDArray[Any] = wide.cpu().resolve_conj().numpy()
+    return numbers
