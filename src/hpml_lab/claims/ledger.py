@@ -1,0 +1,46 @@
+"""The ledger of published answers: what was stated, what holds, and how that can be seen."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["exact-count", "closed-form", "measured-on-a-machine", "qualitative"]
+Verdict = Literal["confirmed", "refuted", "machine-dependent", "unverifiable"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One published answer.
+
+    Attributes:
+        id: fixed; starts with the write-up.
+        write_up: its number, such as ``001``.
+        item: the lab's item or question it answers.
+        kind: what sort of statement it is.
+        claim: the statement.
+        verdict: whether it holds.
+        right_answer: what holds instead, or why it holds.
+        how_to_check: how anyone can see it.
+        quantity: for a claim that a machine decides, the saved quantity that speaks to it.
+    """
+
+    id: str
+    write_up: str
+    item: str
+    kind: Kind
+    claim: str
+    verdict: Verdict
+    right_answer: str
+    how_to_check: str
+    quantity: str = ""
+
+
+@cache
+def ledger() -> dict[str, Claim]:
+    """Returns all claims by id, in the order of the write-ups."""
+    text = resources.files(__package__).joinpath("ledger.yaml").read_bytes()
+    claims = msgspec.yaml.decode(text, type=list[Claim])
+    return {claim.id: claim for claim in claims}
