@@ -11,7 +11,7 @@ def same(what: str, stated: int, computed: int) -> Finding:
     return _finding(what, stated == computed, f"{computed:,}", f"{stated:,}")
 
 
-def rounds(what: str, stated: Decimal, computed: float) -> Finding:
+def rounds(what: str, stated: Decimal, computed: Decimal | float) -> Finding:
     """Returns whether a value rounds to the stated number, at the place where that one ends."""
     holds = abs(Decimal(computed) - stated) <= _half_a_place(stated)
     return _finding(what, holds, _as_precise(computed, stated), f"{stated}")
@@ -47,10 +47,8 @@ def _follows(what: str, stated: Decimal, rows: Sequence[Decimal], parts: int) ->
     computed = sum(rows, Decimal()) / parts
     # Each row may be any number that rounds to what was printed, and so may the stated one.
     slack = _half_a_place(stated) + sum(map(_half_a_place, rows), Decimal()) / parts
-    exact = _as_precise(computed, stated)
-    return Finding(
-        abs(computed - stated) <= slack, f"{what}: {exact} from the rows, {stated} stated"
-    )
+    holds = abs(computed - stated) <= slack
+    return _finding(what, holds, f"{_as_precise(computed, stated)} from the rows", f"{stated}")
 
 
 def _finding(what: str, holds: bool, computed: str, stated: str) -> Finding:
