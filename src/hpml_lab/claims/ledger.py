@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from hpml_lab.errors import unknown
+
 Kind = Literal["exact-count", "closed-form", "measured-on-a-machine", "qualitative"]
 Verdict = Literal["confirmed", "refuted", "machine-dependent", "unverifiable"]
 
@@ -44,3 +46,16 @@ def ledger() -> dict[str, Claim]:
     text = resources.files(__package__).joinpath("ledger.yaml").read_bytes()
     claims = msgspec.yaml.decode(text, type=list[Claim])
     return {claim.id: claim for claim in claims}
+
+
+def claims_of(write_up: str | None = None) -> list[Claim]:
+    """Returns the claims of one write-up, or of all.
+
+    Raises:
+        InputError: for a write-up that the ledger does not have.
+    """
+    claims = list(ledger().values())
+    write_ups = sorted({claim.write_up for claim in claims})
+    if write_up is not None and write_up not in write_ups:
+        raise unknown("write-up", write_up, write_ups)
+    return [claim for claim in claims if write_up in (None, claim.write_up)]

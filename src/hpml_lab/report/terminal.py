@@ -14,16 +14,26 @@ _WIDTH = 110
 
 def render(answers: list[Answer]) -> str:
     """Returns the answers as text; whatever a run file holds, no control character is in it."""
-    console = Console(file=io.StringIO(), width=_WIDTH, color_system=None, legacy_windows=False)
+    console = new_console(_WIDTH)
     for answer in answers:
         heading = f"{answer.item}  {answer.title}" if answer.item else answer.title
         console.print()
-        console.print(_plain(heading))
-        console.print(_plain(f"({answer.setting})"))
+        console.print(plain(heading))
+        console.print(plain(f"({answer.setting})"))
         console.print(_table(answer))
         for sentence in answer.sentences:
-            console.print(_plain(sentence))
+            console.print(plain(sentence))
     console.print()
+    return text_of(console)
+
+
+def new_console(width: int) -> Console:
+    """Returns a console that keeps what is printed, without colours."""
+    return Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
+
+
+def text_of(console: Console) -> str:
+    """Returns what was printed on a `new_console`, without spaces at line ends."""
     text = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
@@ -32,11 +42,12 @@ def _table(answer: Answer) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for index, column in enumerate(answer.columns):
         numbers = all(row[index][:1].isdigit() or row[index] == "-" for row in answer.rows)
-        table.add_column(_plain(column), justify="right" if index and numbers else "left")
+        table.add_column(plain(column), justify="right" if index and numbers else "left")
     for row in answer.rows:
-        table.add_row(*map(_plain, row))
+        table.add_row(*map(plain, row))
     return table
 
 
-def _plain(text: str) -> Text:
+def plain(text: str) -> Text:
+    """Returns text without markup in which every control character is a question mark."""
     return Text("".join(c if c.isprintable() else "?" for c in text))

@@ -33,7 +33,7 @@ def reserved_beyond_the_model() -> Finding:
     model_bytes = models.summary("resnet152").parameters_bytes
     overhead_mb = (_RESERVED_MIB * MIB - model_bytes) / 1e6
     mixed = _RESERVED_MIB * MIB / 1e6 - model_bytes / MIB
-    found = rounds("MB", published.value("000-Q1", "context_overhead"), overhead_mb)
+    found = rounds("overhead in MB", published.value("000-Q1", "context_overhead"), overhead_mb)
     return together(found, Finding(True, f"MB less MiB would be {mixed:.3f}"))
 
 
@@ -67,5 +67,5 @@ def cost_of_an_image() -> Finding:
 def large_batches_wait_longer() -> Finding:
     """Counts how often in an epoch the GPU waits for a next batch, by batch size."""
     waits = {batch: math.ceil(_IMAGES / batch) for batch in _BATCHES}
-    evidence = ", ".join(f"{count:,} waits at batch {batch}" for batch, count in waits.items())
-    return Finding(waits[256] > waits[4], f"{evidence}: it is small batches that wait")
+    evidence = ", ".join(f"{count:,} at batch {batch}" for batch, count in waits.items())
+    return Finding(waits[256] > waits[4], f"waits in an epoch: {evidence}")
