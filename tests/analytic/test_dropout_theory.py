@@ -8,6 +8,7 @@ import rational
 import strategies
 from agreement import agree, must_reject
 from hypothesis import given
+from hypothesis import strategies as st
 from rational import exact
 
 from hpml_lab.errors import InputError
@@ -131,12 +132,19 @@ def test_the_limit_has_the_smallest_penalty(case):
     limit_law(dropout.limit_minimiser, case)
 
 
-@given(ANY)
-def test_a_smaller_drop_comes_closer_to_the_limit(case):
-    """The minimiser at drop 2^-40 lies within 1e-7 of the limit, relative to its size."""
-    limit = np.asarray(dropout.limit_minimiser(*case.shown[:2]))
-    near = np.asarray(dropout.inverted_minimiser(*case.shown[:2], 2.0**-40))
-    assert np.abs(near - limit).max() <= 1e-7 * max(np.abs(limit).max(), case.scale)
+@given(ANY, st.sampled_from([2.0**-10, 2.0**-20, 2.0**-30]))
+def test_a_smaller_drop_comes_closer_to_the_limit(case, drop):
+    """Contributions are off the limit's by (drop odds) / s^2 at most, relatively.
+
+    s is the smallest singular value, zeros aside, of X with columns of length 1.
+    """
+    lengths = norms(case.X)
+    values = np.linalg.svd(case.X / (lengths + (lengths == 0)), compute_uv=False)
+    smallest = min(values[values > 1e-12], default=1.0)
+    limit = np.asarray(dropout.limit_minimiser(*case.shown[:2])).T * lengths
+    near = np.asarray(dropout.inverted_minimiser(*case.shown[:2], drop)).T * lengths
+    bound = drop / (1 - drop) / smallest**2
+    assert np.linalg.norm(near - limit) <= (1.001 * bound + 1e-10) * np.linalg.norm(limit) + 1e-10
 
 
 @given(ANY)
