@@ -82,6 +82,28 @@ def test_width_scales_every_stage():
     assert found.layers[0].output_shape == (32, 32, 32)
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_grouped_convolutions_cost_a_group_s_share(groups):
+    """8 * 4 / groups weights of 3x3 at 6x6 pixels, once forward and twice backward.
+
+    Before it stands a 1x1 convolution, once forward and once backward.
+    """
+    first = nn.Conv2d(3, 4, 1, bias=False)
+    grouped = nn.Conv2d(4, 8, 3, groups=groups, bias=False)
+    found = summarise(nn.Sequential(first, grouped, nn.Flatten()), (3, 8, 8))
+    once = 2 * 8 * 4 // groups * 9 * 36
+    assert found.forward_flops_per_sample == 2 * 3 * 4 * 64 + once
+    assert found.flops_per_sample == 2 * (2 * 3 * 4 * 64) + 3 * once
+
+
+def test_transposed_convolutions_use_every_weight_once_a_pixel_of_the_input():
+    """4 * 8 * 9 weights at 8x8 pixels that come in, forward and twice backward."""
+    first = nn.Conv2d(3, 4, 1, bias=False)
+    widening = nn.ConvTranspose2d(4, 8, 3, bias=False)
+    found = summarise(nn.Sequential(first, widening, nn.Flatten()), (3, 8, 8))
+    assert found.flops_per_sample == 2 * (2 * 3 * 4 * 64) + 3 * (2 * 4 * 8 * 9 * 64)
+
+
 def test_a_summary_changes_nothing():
     """Weights, statistics, gradients, mode, hooks and the random state stay as they were."""
     model = build_network("resnet18-cifar", width=2).eval()

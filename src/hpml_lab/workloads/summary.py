@@ -2,9 +2,10 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hpml_lab.errors import InputError
 
+Shape = Sequence[int]
 _SAMPLES = 2  # batch norm needs two values a channel; every count below is linear in the batch
 
 
@@ -90,12 +92,27 @@ def summarise(model: nn.Module, input_shape: tuple[int, ...] = (3, 32, 32)) -> S
     for ours, theirs in zip(twin.parameters(), model.parameters(), strict=True):
         ours.requires_grad_(theirs.requires_grad)
     inputs = torch.empty(_SAMPLES, *input_shape, device="meta")
-    with _recorded_outputs(twin) as outputs, FlopCounterMode(display=False) as flops:
+    counter = FlopCounterMode(display=False, custom_mapping=_CORRECTED)
+    with _recorded_outputs(twin) as outputs, counter as flops:
         logits = _forward(twin, inputs)
         forward_flops = flops.get_total_flops()
         targets = torch.zeros(_SAMPLES, dtype=torch.long, device="meta")
         nn.functional.cross_entropy(logits, targets).backward()
     return _count(twin, outputs, inputs, forward_flops, flops.get_total_flops())
+
+
+def _convolution_backward_flops(
+    output_gradient: Shape, inputs: Shape, weight: Shape, *options: Any, **_: Any
+) -> int:
+    # PyTorch's own formula counts the weight gradient of a grouped convolution once a group too
+    # often. Both products are as large as the forward one: every weight is used once a pixel.
+    _bias, _stride, _padding, _dilation, transposed, _output_padding, _groups, wanted = options
+    pixels = inputs[2:] if transposed else output_gradient[2:]
+    products = int(wanted[0]) + int(wanted[1])
+    return 2 * inputs[0] * math.prod(pixels) * math.prod(weight) * products
+
+
+_CORRECTED = {torch.ops.aten.convolution_backward: _convolution_backward_flops}
 
 
 def _forward(model: nn.Module, inputs: Tensor) -> Tensor:
