@@ -1,0 +1,89 @@
+"""The checks of write-up 001 can find the opposite: a right formula right, a wrong one wrong.
+
+That each of them finds what the ledger says is tested in `test_claim_checks`.
+"""
+
+from importlib import resources
+
+import numpy as np
+import pytest
+import torch
+
+from hpml_lab.claims import published
+from hpml_lab.claims.checks import (
+    dropout,
+    dropout_runs,
+    formulas,
+    ridge,
+    tikhonov,
+)
+from hpml_lab.claims.decide import decide
+from hpml_lab.claims.ledger import ledger
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "old", "new"),
+    [
+        ("001-1a-value", "1.08910891, 0.10891089", "1.08910892, 0.10891089"),
+        ("001-1b-value", "values: [1.0784, 0.1078]", "values: [1.0891, 0.1089]"),
+    ],
+)
+def test_a_changed_number_flips_its_check(monkeypatch, claim_id, old, new):
+    """With another number in print the verdict is the other one: the check reads that number."""
+    text = resources.files("hpml_lab.claims").joinpath("published.yaml").read_text()
+    assert text.count(old) == 1
+    changed = published.parse(text.replace(old, new).encode())
+    monkeypatch.setattr(published, "published", lambda: changed)
+    assert not decide(ledger()[claim_id]).agrees
+
+
+def test_numbers_that_differ_are_not_equal():
+    """A difference of one part in a million, or another shape, is found and shown."""
+    assert formulas.equal([1.0, 2.0], [1.0, 2.0], "sum").holds
+    assert not formulas.equal([1.0, 2.000002], [1.0, 2.0], "sum").holds
+    unlike = formulas.equal([[1.0, 2.0]], [1.0, 2.0], "sum")
+    assert not unlike.holds
+    assert "1 x 2" in unlike.evidence
+
+
+def test_rows_of_another_order_are_refused():
+    """The weights of 1(g) belong to one order of the rows: with another one they are wrong."""
+    assert not dropout.weighted_solution(((10, 1), (10, 0), (0, 0), (0, 1))).holds
+
+
+def test_replayed_adam_is_torchs():
+    """The Adam that the runs replay takes the steps of torch.optim.Adam."""
+    weights = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    optimizer, rule, replayed = torch.optim.Adam([weights], lr=1e-3), dropout_runs.Adam(), 0.0
+    for step in range(20):
+        gradient = np.array([np.sin(step), 10.0 - step])
+        weights.grad = torch.from_numpy(gradient)
+        optimizer.step()
+        replayed = replayed + rule(gradient)
+    np.testing.assert_allclose(weights.detach(), replayed, rtol=1e-12)
+
+
+def test_right_matrix_between_is_found_right():
+    """With keep squared beside the diagonal, the objective that was refuted holds."""
+
+    def right(keep):
+        gram = tikhonov.CASE.x.T @ tikhonov.CASE.x
+        return keep**2 * gram + keep * (1 - keep) * np.diag(np.diag(gram))
+
+    assert tikhonov.objective(tikhonov.with_second_moment(right)).holds
+
+
+def test_design_with_the_inverse_on_the_right_is_found_right():
+    """With the inverse of G behind X, square or not, the design that was refuted holds."""
+    assert ridge.ridge_minimum(ridge.design).holds
+    assert ridge.ridge_minimum(ridge.design, tikhonov.SQUARE).holds
+
+
+def test_division_by_the_norm_is_found_right():
+    """With the norm of the column below, not its square, the design that was refuted holds."""
+
+    def right(x, keep):
+        norms = np.linalg.norm(x, axis=0)
+        return np.sqrt(ridge.LAMBDA * keep / (1 - keep)) * x / norms
+
+    assert ridge.ridge_minimum(right).holds
