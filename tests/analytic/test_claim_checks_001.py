@@ -3,6 +3,7 @@
 That each of them finds what the ledger says is tested in `test_claim_checks`.
 """
 
+from fractions import Fraction
 from importlib import resources
 
 import numpy as np
@@ -11,11 +12,14 @@ import torch
 
 from hpml_lab.claims import published
 from hpml_lab.claims.checks import (
+    convolution,
     dropout,
     dropout_runs,
     formulas,
+    pooling,
     ridge,
     tikhonov,
+    update_rules,
 )
 from hpml_lab.claims.decide import decide
 from hpml_lab.claims.ledger import ledger
@@ -87,3 +91,38 @@ def test_division_by_the_norm_is_found_right():
         return np.sqrt(ridge.LAMBDA * keep / (1 - keep)) * x / norms
 
     assert ridge.ridge_minimum(right).holds
+
+
+def test_pixel_of_a_cross_correlation_is_found_right():
+    """With the sign that PyTorch's convolution has, the index that was refuted holds."""
+    assert convolution.pixel_of_derivative(lambda b, i: b + i - 1).holds
+
+
+def test_variance_of_m_squared_is_found_right():
+    """With m squared for m, the variance that was refuted holds, for pixels far from normal."""
+    assert convolution.variance(lambda m: m**2).holds
+
+
+def test_one_window_per_pixel_is_found_right():
+    """With i/2 rounded down and nothing beside it, the windows that were refuted hold."""
+    assert pooling.influence(lambda i: (Fraction(i // 2),)).holds
+
+
+def test_adams_own_first_moment_is_found_right():
+    """With 1 - beta1 for the learning rate, the moment that was refuted holds."""
+
+    def right(m, grad, theta):
+        decayed = grad + update_rules.GAMMA * theta
+        return update_rules.LAMBDA * m + (1 - update_rules.LAMBDA) * decayed
+
+    assert update_rules.adam_moment("exp_avg", right).holds
+
+
+def test_decay_twice_in_the_buffer_is_refused():
+    """A buffer with twice the decay, the gradient of gamma theta^2, is not torch's."""
+
+    def doubled(m, grad, theta):
+        decayed = grad + 2 * update_rules.GAMMA * theta
+        return update_rules.LAMBDA * m + update_rules.ETA * decayed
+
+    assert not update_rules.momentum(doubled).holds
