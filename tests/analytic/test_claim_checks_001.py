@@ -16,6 +16,7 @@ from hpml_lab.claims.checks import (
     dropout,
     dropout_runs,
     formulas,
+    memory_lab,
     pooling,
     ridge,
     tikhonov,
@@ -30,6 +31,11 @@ from hpml_lab.claims.ledger import ledger
     [
         ("001-1a-value", "1.08910891, 0.10891089", "1.08910892, 0.10891089"),
         ("001-1b-value", "values: [1.0784, 0.1078]", "values: [1.0891, 0.1089]"),
+        ("001-5a-size", "value: 232.657192", "value: 232.657193"),
+        ("001-5a-overhead", "head, unit: MiB, value: 814", "head, unit: MiB, value: 592"),
+        ("001-5c-t16", "unit: s, value: 220", "unit: s, value: 250"),
+        ("001-5c-fast", "1677113847, 1677113875", "1677113847, 1677113855"),
+        ("001-5c-final", "value: 2738.0", "value: 2739.0"),
     ],
 )
 def test_a_changed_number_flips_its_check(monkeypatch, claim_id, old, new):
@@ -126,3 +132,10 @@ def test_decay_twice_in_the_buffer_is_refused():
         return update_rules.LAMBDA * m + update_rules.ETA * decayed
 
     assert not update_rules.momentum(doubled).holds
+
+
+def test_accuracies_on_another_grid_are_refused():
+    """The printed accuracies are shares of 4,096 images, not of 4,000 or 4,095."""
+    assert memory_lab.on_grid(4096).holds
+    assert not memory_lab.on_grid(4000).holds
+    assert not memory_lab.on_grid(4095).holds
