@@ -17,13 +17,28 @@ from hpml_lab.claims.checks import (
     dropout_runs,
     formulas,
     memory_lab,
+    perceptron,
     pooling,
     ridge,
+    stripes,
     tikhonov,
     update_rules,
 )
-from hpml_lab.claims.decide import decide
+from hpml_lab.claims.decide import all_checks, decide
 from hpml_lab.claims.ledger import ledger
+
+
+def test_every_exact_claim_has_a_check():
+    """Each exact count and closed form is computed, unless nothing was stated."""
+    exact = {
+        claim.id
+        for claim in ledger().values()
+        if claim.write_up == "001"
+        and claim.kind in {"exact-count", "closed-form"}
+        and claim.verdict != "unverifiable"
+    }
+    assert exact <= all_checks().keys()
+    assert len(exact) == 46
 
 
 @pytest.mark.parametrize(
@@ -139,3 +154,44 @@ def test_accuracies_on_another_grid_are_refused():
     assert memory_lab.on_grid(4096).holds
     assert not memory_lab.on_grid(4000).holds
     assert not memory_lab.on_grid(4095).holds
+
+
+def test_starts_before_the_end_leave_no_stripe_empty():
+    """Without the start at 27, the stripes that were found empty are there."""
+    assert stripes.never_empty(stripes.Stripes(range(1, 27), 27)).holds
+
+
+def test_images_show_their_stripe_in_its_direction():
+    """A horizontal stripe is constant along rows, a vertical one along columns, none everywhere."""
+    images, labels = stripes.EVERYWHERE.images(20, 0)
+    along_rows, along_columns = images.std(2).amax(1), images.std(1).amax(1)
+    assert torch.all(along_rows[labels == 0] < 1e-6)
+    assert torch.all(along_columns[labels == 1] < 1e-6)
+    assert torch.all(along_rows[labels == 2] + along_columns[labels == 2] < 1e-6)
+    assert torch.mean((along_columns[labels == 0] > 0).float()) > 0.8
+
+
+def test_stacked_training_is_that_of_one_network():
+    """One of many MLPs trained together ends where a network of its own ends."""
+    images, labels = stripes.EVERYWHERE.images(10, 0)
+    images = images.flatten(1)
+    stacked = perceptron.Perceptrons(2)
+    alone = torch.nn.Sequential(
+        torch.nn.Linear(784, 50),
+        torch.nn.ReLU(),
+        torch.nn.Linear(50, 10),
+        torch.nn.ReLU(),
+        torch.nn.Linear(10, 3),
+    )
+    with torch.no_grad():
+        for parameter, weights in zip(alone.parameters(), stacked.weights, strict=True):
+            parameter.copy_(weights[1].T.reshape(parameter.shape))
+    stacked.train(images.expand(2, -1, -1), labels, 2)
+    optimizer = torch.optim.SGD(alone.parameters(), lr=1e-2, momentum=0.9)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(2):
+        for batch in torch.randperm(30, generator=generator).split(10):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(alone(images[batch]), labels[batch]).backward()
+            optimizer.step()
+    torch.testing.assert_close(stacked(images.expand(2, -1, -1))[1], alone(images))
