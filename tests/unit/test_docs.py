@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from hpml_lab.history.run import read_run
+from hpml_lab.report.answers import answers
+from hpml_lab.report.terminal import render
+
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "tests" / "README.md"]
 
@@ -74,3 +78,12 @@ def test_links_lead_somewhere(page):
     """Every relative link names a file that is there."""
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_the_output_shown_is_that_of_the_saved_run():
+    """Every paragraph of the README's output is what its run file gives today."""
+    (shown,) = blocks("text")
+    (saved,) = re.findall(r"\((benchmarks/[^)]+\.json)\)", (ROOT / "README.md").read_text())
+    text = render(answers(read_run(ROOT / saved)))
+    for paragraph in shown.strip().split("\n\n"):
+        assert paragraph in text
