@@ -1,10 +1,11 @@
-"""Small images, a folder for caches, and a clock that a test moves."""
+"""Small images, a folder for caches, a clock that a test moves, and the command line."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
+from hpml_lab import cli
 from hpml_lab.workloads.cifar10 import Images
 
 
@@ -48,3 +49,17 @@ class FakeClock:
 def clock():
     """A clock at zero."""
     return FakeClock()
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a command; returns its exit status, output and error lines."""
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["hpml-lab", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        done = capsys.readouterr()
+        return stopped.value.code or 0, done.out, done.err.splitlines()
+
+    return call

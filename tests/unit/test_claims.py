@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from hpml_lab import cli
 from hpml_lab.claims.checks import registry
 from hpml_lab.claims.checks.registry import Finding
 from hpml_lab.claims.decide import all_checks, decide
@@ -131,20 +130,6 @@ def test_claims_of_a_write_up_keep_their_order():
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs `hpml-lab claims`; returns its exit status, output and error lines."""
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["hpml-lab", "claims", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        done = capsys.readouterr()
-        return stopped.value.code or 0, done.out, done.err.splitlines()
-
-    return call
-
-
-@pytest.fixture
 def ledger_of(monkeypatch):
     """Puts other claims in the place of the ledger."""
 
@@ -157,7 +142,7 @@ def ledger_of(monkeypatch):
 
 def test_the_command_prints_a_write_up(run):
     """Verdict, answer and computed value of each claim, then the counts, in 80 columns."""
-    status, out, _ = run("--write-up", "002")
+    status, out, _ = run("claims", "--write-up", "002")
     assert status == 0
     assert max(map(len, out.splitlines())) <= 80
     assert (
@@ -173,7 +158,7 @@ def test_the_command_prints_a_write_up(run):
 
 def test_the_command_as_json_has_the_same(run):
     """Every field of a claim, what decided it, counts by verdict and how many were computed."""
-    status, out, _ = run("--write-up", "002", "--json")
+    status, out, _ = run("claims", "--write-up", "002", "--json")
     record = json.loads(out)
     assert status == 0
     assert record["counts"] == {"machine-dependent": 21, "refuted": 10, "confirmed": 4}
@@ -189,18 +174,18 @@ def test_the_command_as_json_has_the_same(run):
 def test_a_disagreement_is_exit_status_1(run, ledger_of):
     """A ledger with a wrong verdict is contradicted by name, in text and in JSON."""
     ledger_of(ledger()["004-Q1"], replace(ledger()["004-Q2"], verdict="refuted"))
-    status, out, _ = run()
+    status, out, _ = run("claims")
     assert status == 1
     assert "004-Q2: confirmed, but the ledger says refuted\n" in out
     assert out.endswith("Checks disagree on: 004-Q2.\n")
-    status, out, _ = run("--json")
+    status, out, _ = run("claims", "--json")
     assert status == 1
     assert [claim["agrees"] for claim in json.loads(out)["claims"]] == [True, False]
 
 
 def test_an_unknown_write_up_is_one_line(run):
     """A write-up that is not there ends with exit status 2 and the ones that are."""
-    status, out, errors = run("--write-up", "007")
+    status, out, errors = run("claims", "--write-up", "007")
     assert (status, out) == (2, "")
     assert errors == ["hpml-lab: unknown write-up '007'; choose one of: 000, 001, 002, 003, 004"]
 
@@ -208,5 +193,5 @@ def test_an_unknown_write_up_is_one_line(run):
 def test_control_characters_and_markup_are_not_passed_on(run, ledger_of):
     """What a terminal would act on is shown as a question mark, and markup as it stands."""
     ledger_of(replace(ledger()["003-C5-avg"], claim="a\x1b[2Jb [red]c[/red]"))
-    _, out, _ = run()
+    _, out, _ = run("claims")
     assert "a?[2Jb [red]c[/red]" in out

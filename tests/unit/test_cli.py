@@ -4,22 +4,7 @@ import json
 
 import pytest
 
-from hpml_lab import cli
 from hpml_lab.workloads import images as images_module
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Runs a command; returns its exit status, output and error lines."""
-
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["hpml-lab", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        done = capsys.readouterr()
-        return stopped.value.code or 0, done.out, done.err.splitlines()
-
-    return call
 
 
 @pytest.fixture
