@@ -8,7 +8,9 @@ SCALAR_BYTES = 8  # what a 0-dimensional tensor takes at most
 
 def peak_bytes(step):
     """Returns the most bytes that a call held at once, scalars left out, from the allocator."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+    activities = [ProfilerActivity.CPU]
+    # torch 2.11 warns about events of earlier cycles unless it is told to keep them.
+    with profile(activities=activities, profile_memory=True, acc_events=True) as recorded:
         step()
     events = recorded.profiler.kineto_results.events()
     memory = sorted((e for e in events if e.name() == "[memory]"), key=lambda e: e.start_ns())

@@ -92,8 +92,10 @@ class Session:
     @property
     def files(self) -> list[Path]:
         """The files that hold the run, once the session has ended."""
-        written = [Path(self._session.json)] if self._session.json else []
-        return [path for path in self._saved + written if path.is_file()]
+        files = list(self._saved)
+        if (asked := self._session.json) is not None:  # a path; before 5.3 an open file
+            files.append(Path(asked if isinstance(asked, str | Path) else asked.name))
+        return [path for path in files if path.is_file()]
 
     def use_folder(self, machine_id: str) -> None:
         """Saves and compares in the machine's folder; a database keeps its own order."""
