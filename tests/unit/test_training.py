@@ -166,6 +166,14 @@ def test_unknown_profiles_are_refused():
         profile_for("huge", "cpu")
 
 
+def test_an_axis_goes_before_a_profile_s_number_of_images():
+    """A question has its own number of images, unless 500 were asked for."""
+    quick = profile_for("quick", "cpu")
+    asked = quick.training_with({"images": 500})
+    assert quick.images_of(quick.training, quick.compile_images) == 1024
+    assert quick.images_of(asked, quick.compile_images) == 500
+
+
 @pytest.mark.parametrize("name", ["quick", "full"])
 def test_compile_images_are_whole_batches(name):
     """Where compile modes are compared there is no smaller last batch."""

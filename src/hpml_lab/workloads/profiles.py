@@ -30,6 +30,15 @@ class Profile:
     device_images: int
     memory_batch: int
 
+    def images_of(self, training: Training, images: int) -> int:
+        """Returns how many images a case takes: a number of this profile's, or what was asked for.
+
+        Args:
+            training: the case's; an axis may have set its images.
+            images: the profile's number for this question, such as `device_images`.
+        """
+        return images if training.images == self.training.images else training.images
+
     def training_with(self, changes: Mapping[str, Any]) -> Training:
         """Returns the training with some fields changed.
 
