@@ -82,10 +82,10 @@ def _training_options() -> Iterator[click.Option]:
 
 
 @cli.command(cls=_TrainingCommand)
-@click.option("--profile", type=click.Choice(["quick", "full"]), help="Sizes to start from.")
+@click.option("--profile", default="", help="Sizes to start from: quick or full.")
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def train(profile: str | None, epochs: int, as_json: bool, **chosen: Any) -> None:
+def train(profile: str, epochs: int, as_json: bool, **chosen: Any) -> None:
     """Train a network and print loss and top-1 accuracy of every mini-batch (lab item C1).
 
     Sizes come from a profile, quick on cpu and full on cuda; every option below replaces one.
@@ -111,13 +111,11 @@ def train(profile: str | None, epochs: int, as_json: bool, **chosen: Any) -> Non
         click.echo(json.dumps(record))
 
 
-def _training(profile: str | None, chosen: dict[str, Any]) -> "Training":
+def _training(profile: str, chosen: dict[str, Any]) -> "Training":
     from hpml_lab.workloads.profiles import profile_for
 
     given = {name: value for name, value in chosen.items() if value is not None}
-    device = given.get("device", "cpu")
-    sizes = profile_for(profile or ("quick" if device == "cpu" else "full"), device)
-    return sizes.training_with(given)
+    return profile_for(profile, given.get("device", "cpu")).training_with(given)
 
 
 def _silent(_line: str) -> None:

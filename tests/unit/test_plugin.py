@@ -327,7 +327,7 @@ def test_cases_have_the_sizes_of_their_profile(project):
         (["--hpml-data", "."], "no CIFAR-10 in '.': neither *"),
         (
             ["--hpml-profile", "huge"],
-            "--hpml-profile 'huge' is unknown; choose one of: quick, full",
+            "unknown profile 'huge'; choose one of: quick, full",
         ),
         (["--hpml-seed", "-1"], "--hpml-seed '-1' is not a whole number of 0 or more"),
     ],
@@ -354,6 +354,14 @@ def test_options_come_before_ini_before_environment(project, monkeypatch):
     result.stdout.fnmatch_lines(
         ["hpml: profile=full, data=generated, *seed=3, axis=workers=0 optimizer=adam"]
     )
+
+
+def test_a_flag_is_true_or_false(project, monkeypatch):
+    """A flag of the environment that is neither is one line, exit status 4."""
+    monkeypatch.setenv("HPML_REQUIRE_GPU", "maybe")
+    result = project.runpytest_inprocess()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: --hpml-require-gpu 'maybe' is unknown; *: false, true"])
 
 
 def test_side_by_side_runs_are_not_saved(project):

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hpml_lab.workloads.profiles import Profile
 
 Axes = Mapping[str, Sequence[Any]]
-_DEVICES = ("cpu", "cuda")
 
 
 def check(settings: Settings) -> None:
@@ -28,9 +27,16 @@ def check(settings: Settings) -> None:
         from hpml_lab.workloads.images import open_images
 
         open_images(settings.data)
-    for name, values in _chosen(settings).items():
-        for device, value in itertools.product(_DEVICES, values):
-            _profile(settings, device, gpu=device == "cuda").training_with({name: value})
+    if not settings.profile and not settings.axis:
+        return
+    from hpml_lab.workloads.devices import DEVICES
+    from hpml_lab.workloads.profiles import profile_for
+
+    for device in DEVICES:
+        profile = profile_for(settings.profile, device)
+        for name, values in _chosen(settings).items():
+            for value in values:
+                profile.training_with({name: value})
 
 
 def parametrize(metafunc: pytest.Metafunc, settings: Settings) -> None:
@@ -46,28 +52,29 @@ def parametrize(metafunc: pytest.Metafunc, settings: Settings) -> None:
     """
     if "training" not in metafunc.fixturenames:
         return
+    from hpml_lab.workloads.devices import DEVICES
+
     marker = metafunc.definition.get_closest_marker("axes")
     gpu = metafunc.definition.get_closest_marker("gpu") is not None
-    axes = {"device": _DEVICES, **(marker.kwargs if marker else {}), **_chosen(settings)}
+    axes = {"device": DEVICES, **(marker.kwargs if marker else {}), **_chosen(settings)}
     metafunc.parametrize("training", list(_cases(axes, settings, gpu)))
 
 
 def profile_of(item: pytest.Item, settings: Settings, device: str) -> "Profile":
     """Returns the sizes of a case."""
-    return _profile(settings, device, gpu=item.get_closest_marker("gpu") is not None)
-
-
-def _profile(settings: Settings, device: str, *, gpu: bool) -> "Profile":
     from hpml_lab.workloads.profiles import profile_for
 
-    return profile_for(settings.profile or ("full" if gpu else "quick"), device)
+    gpu = item.get_closest_marker("gpu") is not None
+    return profile_for(settings.profile, device, gpu=gpu)
 
 
 def _cases(axes: Axes, settings: Settings, gpu: bool) -> Iterator["ParameterSet"]:
+    from hpml_lab.workloads.profiles import profile_for
+
     for values in itertools.product(*axes.values()):
         point = dict(zip(axes, values, strict=True))
         on_gpu = point["device"] == "cuda"
-        profile = _profile(settings, point["device"], gpu=gpu or on_gpu)
+        profile = profile_for(settings.profile, point["device"], gpu=gpu or on_gpu)
         chosen = {"data": settings.data, "seed": settings.seed, **point}
         marks = [pytest.mark.gpu] if on_gpu else []
         yield pytest.param(profile.training_with(chosen), id=_identifier(point), marks=marks)

@@ -59,12 +59,18 @@ _PROFILES = {
 PROFILES = tuple(_PROFILES)
 
 
-def profile_for(name: str, device: str) -> Profile:
+def profile_for(name: str, device: str, *, gpu: bool | None = None) -> Profile:
     """Returns a profile with its training set up for a device.
+
+    Args:
+        name: one of `PROFILES`; empty for full in the gpu suite and quick elsewhere.
+        device: where the training runs.
+        gpu: whether the case belongs to the gpu suite; by its device unless said.
 
     Raises:
         InputError: for an unknown name.
     """
+    name = name or ("full" if (device == "cuda" if gpu is None else gpu) else "quick")
     if name not in _PROFILES:
         raise unknown("profile", name, PROFILES)
     profile = _PROFILES[name]
