@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hpml_lab.errors import InputError
 from hpml_lab.theory.accounting import Cost, batch_norm, convolution, linear, pooling
-from hpml_lab.theory.resnet import cifar_resnet18
+from hpml_lab.theory.resnet import ResNet
 from hpml_lab.workloads.networks import build_network
 
 
@@ -298,7 +298,7 @@ def test_a_narrow_cifar_resnet_costs_what_torch_counts(width, classes, image, no
     """The sum over layers equals the network's own parameters, buffers and FLOP."""
     with torch.device("meta"):
         model = build_network("resnet18-cifar", width=width, classes=classes, batch_norm=norm)
-    cost = cifar_resnet18(width, classes, image, norm=norm)
+    cost = ResNet(width=width, classes=classes, norm=norm).cost(image)
     assert cost.parameters == sum(p.numel() for p in model.parameters())
     assert cost.tensors == len(list(model.parameters()))
     assert cost.buffers == sum(b.numel() for b in model.buffers())
@@ -308,7 +308,7 @@ def test_a_narrow_cifar_resnet_costs_what_torch_counts(width, classes, image, no
 
 def test_the_lab_s_resnet18():
     """11,173,962 parameters and gradients in 62 tensors, 9,620 buffers, and the lab's FLOP."""
-    cost = cifar_resnet18()
+    cost = ResNet().cost(32)
     assert (cost.parameters, cost.gradients, cost.tensors) == (11_173_962, 11_173_962, 62)
     assert cost.buffers == 9_620
     assert cost.forward_flops == 1_110_845_440
@@ -317,7 +317,7 @@ def test_the_lab_s_resnet18():
 
 def test_the_lab_s_resnet18_without_batch_norm():
     """11,164,362 parameters in 22 tensors, no buffer, the same FLOP."""
-    cost = cifar_resnet18(norm=False)
+    cost = ResNet(norm=False).cost(32)
     assert (cost.parameters, cost.tensors, cost.buffers) == (11_164_362, 22, 0)
     assert cost.flops == 3_328_997_376
 
@@ -354,9 +354,9 @@ def test_costs_add_up():
         (lambda: batch_norm(1, (8, float("nan"))), "image is nan; it must be a whole number, 1 or"),
         (lambda: pooling("median", 1, 2, 8), "unknown pooling 'median'; choose one of: max, aver"),
         (lambda: pooling("max", 1, 9, 8), "kernel is 9; it must be at most 8"),
-        (lambda: cifar_resnet18(image=24), "image is 24; it must be from 25 to 56 pixels"),
-        (lambda: cifar_resnet18(width=0), "width is 0; it must be a whole number, 1 or more"),
-        (lambda: cifar_resnet18(classes=-2), "classes is -2; it must be a whole number, 1 or more"),
+        (lambda: ResNet().cost(24), "image is 24; it must be from 25 to 56 pixels"),
+        (lambda: ResNet(width=0), "width is 0; it must be a whole number, 1 or more"),
+        (lambda: ResNet(classes=-2), "classes is -2; it must be a whole number, 1 or more"),
     ],
 )
 def test_bad_input_is_one_clear_error(call, message):

@@ -1,59 +1,265 @@
-"""The cost of the lab's ResNet-18 for CIFAR-10, added up layer by layer.
+"""Residual networks layer by layer: the lab's ResNet-18 for CIFAR-10 and those for ImageNet.
 
-Source: He et al. 2016, section 4.2 and table 1, with a 3x3 stride-1 stem, no max pooling and a 4x4
-average pooling at the end.
+Source: He et al. 2016, table 1 and section 3.3 (ImageNet: 7x7 stem of stride 2, max pooling, four
+stages, global average pooling), section 4.2 (CIFAR-10: 3x3 stem of stride 1, no max pooling; the
+lab ends in 4x4 average pooling). Bottleneck blocks have their stride in the 3x3 convolution.
+Names of layers are those of the modules in `workloads.networks` and in torchvision.
 """
 
-from hpml_lab.errors import InputError
-from hpml_lab.theory.accounting import Cost, batch_norm, convolution, linear, pooling
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hpml_lab.errors import InputError, unknown
+from hpml_lab.theory import accounting
+from hpml_lab.theory.accounting import Cost
 from hpml_lab.theory.scalars import whole
 
-_SIDES = range(25, 57)  # three stages halve it, and one window of 4x4 is pooled at the end
-_STAGES = (1, 2, 4, 8)
+_CIFAR_SIDES = range(25, 57)  # three stages halve it, and one window of 4x4 is pooled at the end
+_EXPANSION = {"basic": 1, "bottleneck": 4}
 
 
-def cifar_resnet18(
-    width: int = 64, classes: int = 10, image: int = 32, *, norm: bool = True
-) -> Cost:
-    """Returns the cost of one image through the network and back, and its parameters.
+class _Names(NamedTuple):
+    """What the modules of a family are called."""
 
-    Args:
+    convolution: str
+    norm: str
+    block: str
+    number: str
+    projection: str
+    linear: str
+
+
+_NAMES = {
+    "cifar": _Names("conv", "norm", "stages.{stage}.{index}", "norm{}", "shortcut", "linear"),
+    "imagenet": _Names("conv1", "bn1", "layer{number}.{index}", "bn{}", "downsample", "fc"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """A convolution without bias, on square images, and the batch norm behind it.
+
+    Attributes:
+        name: its module's path.
+        norm: the path of the batch norm's module; empty without one.
+        inputs: channels that come in.
+        outputs: channels that go out.
+        kernel: its side; the padding is half of it.
+        stride: pixels between windows.
+        side: of the image that comes in, in pixels.
+    """
+
+    name: str
+    norm: str
+    inputs: int
+    outputs: int
+    kernel: int
+    stride: int
+    side: int
+
+    @property
+    def side_after(self) -> int:
+        """The side of the image that goes out, in pixels."""
+        return _strided(self.side, self.stride)
+
+    @property
+    def weights(self) -> int:
+        """Elements of the kernel."""
+        return self.inputs * self.outputs * self.kernel**2
+
+    @property
+    def pixels_after(self) -> int:
+        """Elements that go out, per image."""
+        return self.outputs * self.side_after**2
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A residual block.
+
+    Attributes:
+        name: its module's path.
+        convolutions: in order, ReLU behind each; behind the last one after the addition.
+        projection: the 1x1 convolution on the way around, where shapes differ.
+    """
+
+    name: str
+    convolutions: tuple[Convolution, ...]
+    projection: Convolution | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A network on images of one size.
+
+    Attributes:
+        stem: the first convolution.
+        pool_side: the side behind max pooling, in pixels; 0 where there is none.
+        blocks: in order.
+        last_side: the side in front of average pooling, in pixels.
+        features: inputs of the linear layer.
+        classes: its outputs.
+        linear: its path.
+    """
+
+    stem: Convolution
+    pool_side: int
+    blocks: tuple[Block, ...]
+    last_side: int
+    features: int
+    classes: int
+    linear: str
+
+    @property
+    def convolutions(self) -> Iterator[Convolution]:
+        """All convolutions, in the order of their parameters."""
+        yield self.stem
+        for block in self.blocks:
+            yield from block.convolutions
+            if block.projection is not None:
+                yield block.projection
+
+    @property
+    def parameter_sizes(self) -> list[int]:
+        """Elements of each parameter tensor, in the modules' order."""
+        sizes = []
+        for layer in self.convolutions:
+            sizes.append(layer.weights)
+            sizes += [layer.outputs] * 2 if layer.norm else []
+        return [*sizes, self.features * self.classes, self.classes]
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """A residual network.
+
+    Attributes:
+        stem: ``cifar`` or ``imagenet``.
+        block: ``basic`` (two 3x3) or ``bottleneck`` (1x1, 3x3, 1x1 with four times the channels).
+        depths: blocks in each of the four stages.
         width: channels of the first stage; the stages have 1, 2, 4 and 8 times as many.
         classes: outputs of the linear layer.
-        image: the side of the image in pixels, 25 to 56, so that one window of 4x4 is left.
         norm: whether a batch norm follows each convolution.
 
     Raises:
-        InputError: for a width or classes below 1, or an image of another size.
+        InputError: for an unknown stem or block, or a number below 1.
     """
-    width, classes = whole("width", width, 1), whole("classes", classes, 1)
-    if whole("image", image) not in _SIDES:
-        raise InputError(f"image is {image}; it must be from 25 to 56 pixels")
-    total = _unit(3, width, 3, image, 1, norm, first=True)
-    channels, side = width, image
-    for scale in _STAGES:
-        block, side = _stage(channels, scale * width, side, norm)
-        channels = scale * width
-        total += block
-    return total + pooling("average", channels, 4, side) + linear(channels, classes)
+
+    stem: str = "cifar"
+    block: str = "basic"
+    depths: tuple[int, int, int, int] = (2, 2, 2, 2)
+    width: int = 64
+    classes: int = 10
+    norm: bool = True
+
+    def __post_init__(self) -> None:
+        if self.stem not in _NAMES:
+            raise unknown("stem", self.stem, _NAMES)
+        if self.block not in _EXPANSION:
+            raise unknown("block", self.block, _EXPANSION)
+        for what, value in (("width", self.width), ("classes", self.classes)):
+            whole(what, value, 1)
+        for depth in self.depths:
+            whole("a stage's depth", depth, 1)
+
+    def layout(self, image: int) -> Layout:
+        """Returns the layers for square images.
+
+        Args:
+            image: their side in pixels; the CIFAR stem takes 25 to 56, so that one window of 4x4
+                is left.
+
+        Raises:
+            InputError: for an image of another size.
+        """
+        names, cifar = _NAMES[self.stem], self.stem == "cifar"
+        if cifar and whole("image", image) not in _CIFAR_SIDES:
+            raise InputError(f"image is {image}; it must be from 25 to 56 pixels")
+        shape = (3, self.width, 3, 1) if cifar else (3, self.width, 7, 2)
+        stem = self._convolution(names.convolution, names.norm, shape, whole("image", image, 1))
+        pool_side = 0 if cifar else _strided(stem.side_after, 2)
+        blocks = tuple(self._blocks(pool_side or stem.side_after))
+        last = blocks[-1].convolutions[-1]
+        return Layout(
+            stem, pool_side, blocks, last.side_after, last.outputs, self.classes, names.linear
+        )
+
+    def cost(self, image: int) -> Cost:
+        """Returns the cost of one image through the network and back, and its parameters.
+
+        Raises:
+            InputError: as `layout`.
+        """
+        layout = self.layout(image)
+        total = accounting.linear(layout.features, layout.classes)
+        for layer in layout.convolutions:
+            total += _cost(layer, first=layer is layout.stem)
+        if layout.pool_side:
+            padded = layout.stem.side_after + 2
+            total += accounting.pooling("max", self.width, 3, padded, stride=2)
+        window = 4 if self.stem == "cifar" else layout.last_side
+        return total + accounting.pooling("average", layout.features, window, layout.last_side)
+
+    def _blocks(self, side: int) -> Iterator[Block]:
+        channels = self.width
+        for stage, depth in enumerate(self.depths):
+            for index in range(depth):
+                name = _NAMES[self.stem].block.format(stage=stage, number=stage + 1, index=index)
+                stride = 2 if stage and not index else 1
+                block = self._block(name, channels, self.width * 2**stage, stride, side)
+                yield block
+                channels, side = block.convolutions[-1].outputs, block.convolutions[-1].side_after
+
+    def _block(self, name: str, inputs: int, planes: int, stride: int, side: int) -> Block:
+        names = _NAMES[self.stem]
+        outputs = planes * _EXPANSION[self.block]
+        layers, after = [], side
+        for number, shape in enumerate(self._shapes(inputs, planes, stride), 1):
+            norm = f"{name}.{names.number.format(number)}"
+            layers.append(self._convolution(f"{name}.conv{number}", norm, shape, after))
+            after = layers[-1].side_after
+        projection = None
+        if stride != 1 or inputs != outputs:
+            way = f"{name}.{names.projection}"
+            projection = self._convolution(
+                f"{way}.0", f"{way}.1", (inputs, outputs, 1, stride), side
+            )
+        return Block(name, tuple(layers), projection)
+
+    def _shapes(self, inputs: int, planes: int, stride: int) -> list[tuple[int, int, int, int]]:
+        if self.block == "basic":
+            return [(inputs, planes, 3, stride), (planes, planes, 3, 1)]
+        return [(inputs, planes, 1, 1), (planes, planes, 3, stride), (planes, 4 * planes, 1, 1)]
+
+    def _convolution(
+        self, name: str, norm: str, shape: tuple[int, int, int, int], side: int
+    ) -> Convolution:
+        return Convolution(name, norm if self.norm else "", *shape, side)
 
 
-def _stage(inputs: int, outputs: int, side: int, norm: bool) -> tuple[Cost, int]:
-    stride = 1 if inputs == outputs else 2
-    after = (side - 1) // stride + 1
-    total = _unit(inputs, outputs, 3, side, stride, norm)
-    if stride == 2:
-        total += _unit(inputs, outputs, 1, side, stride, norm)
-    for _ in range(3):
-        total += _unit(outputs, outputs, 3, after, 1, norm)
-    return total, after
+RESNETS = {
+    "resnet18-cifar": ResNet(),
+    "resnet18": ResNet("imagenet", "basic", (2, 2, 2, 2), classes=1000),
+    "resnet34": ResNet("imagenet", "basic", (3, 4, 6, 3), classes=1000),
+    "resnet50": ResNet("imagenet", "bottleneck", (3, 4, 6, 3), classes=1000),
+    "resnet101": ResNet("imagenet", "bottleneck", (3, 4, 23, 3), classes=1000),
+    "resnet152": ResNet("imagenet", "bottleneck", (3, 8, 36, 3), classes=1000),
+}
 
 
-def _unit(
-    inputs: int, outputs: int, kernel: int, side: int, stride: int, norm: bool, first: bool = False
-) -> Cost:
-    after = (side - 1) // stride + 1
-    cost = convolution(
-        inputs, outputs, kernel, side, stride=stride, padding=kernel // 2, first=first
+def _cost(layer: Convolution, *, first: bool) -> Cost:
+    cost = accounting.convolution(
+        layer.inputs,
+        layer.outputs,
+        layer.kernel,
+        layer.side,
+        stride=layer.stride,
+        padding=layer.kernel // 2,
+        first=first,
     )
-    return cost + batch_norm(outputs, after) if norm else cost
+    return cost + accounting.batch_norm(layer.outputs, layer.side_after) if layer.norm else cost
+
+
+def _strided(side: int, stride: int) -> int:
+    return (side - 1) // stride + 1

@@ -98,7 +98,7 @@ class CifarResNet18(nn.Module):
                 f"images of {images.shape[-2]}x{images.shape[-1]} are too small for "
                 f"{CIFAR_RESNET}; the shorter side must be {_CIFAR_SHORTEST_SIDE} or more"
             )
-        hidden = self.stages(functional.relu(self.norm(self.conv(images))))
+        hidden = self.stages(functional.relu(self.norm(self.conv(images)), inplace=True))
         return self.linear(torch.flatten(functional.avg_pool2d(hidden, 4), 1))  # type: ignore[no-any-return]
 
 
@@ -116,8 +116,10 @@ class _BasicBlock(nn.Module):
             self.shortcut = nn.Sequential(projection, norm(outputs))
 
     def forward(self, images: Tensor) -> Tensor:
-        hidden = functional.relu(self.norm1(self.conv1(images)))
-        return functional.relu(self.norm2(self.conv2(hidden)) + self.shortcut(images))
+        hidden = functional.relu(self.norm1(self.conv1(images)), inplace=True)
+        hidden = self.norm2(self.conv2(hidden))
+        hidden += self.shortcut(images)
+        return functional.relu(hidden, inplace=True)
 
 
 def _conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
