@@ -5,14 +5,15 @@ second or a later one), input and labels alive, the logits let go once the loss 
 allocator's rounding, libraries' workspaces and a GPU's context are not in it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpml_lab.errors import unknown
-from hpml_lab.theory.optimizers import Parameters, state_bytes, temporary_bytes
+from hpml_lab.theory.optimizers import Parameters, sizes, state_bytes, temporary_bytes
 from hpml_lab.theory.scalars import whole
-from hpml_lab.theory.timeline import Recorder
+from hpml_lab.theory.timeline import Recorder, Timeline
 
 DTYPES = ("float32", "bfloat16")
+_ELEMENT_BYTES = 4  # autocast leaves parameters, gradients and state in float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,20 @@ class Step:
         self.state_bytes([])
         self.temporary_bytes([])
 
+    @property
+    def passes(self) -> "Step":
+        """The same forward and backward passes, with an optimizer that keeps nothing."""
+        return Step(
+            batch=self.batch,
+            dtype=self.dtype,
+            keep_gradients=self.keep_gradients,
+            accumulate=self.accumulate,
+        )
+
+    def of(self, batch: int) -> "Step":
+        """Returns the same step on a batch of another size."""
+        return replace(self, batch=batch)
+
     def state_bytes(self, parameters: Parameters) -> int:
         """Returns the optimizer's state for these float32 parameters."""
         return state_bytes(
@@ -79,7 +94,33 @@ class Step:
         )
 
 
-def record_optimizer(recorder: Recorder, step: Step, parameters: Parameters) -> None:
+def record_state(recorder: Recorder, step: Step, parameters: Parameters) -> None:
+    """Notes the optimizer's state, tensor by tensor."""
+    copies = step.state_bytes([1]) // _ELEMENT_BYTES
+    for size in sizes(parameters):
+        for _ in range(copies):
+            recorder.allocate(_ELEMENT_BYTES * size, "optimizer_state")
+
+
+def record_update(recorder: Recorder, step: Step, parameters: Parameters) -> None:
     """Notes the optimizer's step: its temporaries, at their fullest."""
     recorder.phase, recorder.layer = "optimizer", ""
     recorder.free(recorder.allocate(step.temporary_bytes(parameters)))
+
+
+def with_optimizer(timeline: Timeline, step: Step, parameters: Parameters) -> Timeline:
+    """Returns the same forward and backward passes with another optimizer's state and update."""
+    recorder = Recorder()
+    record_state(recorder, step, parameters)
+    numbers: dict[int, int] = {}
+    for event in timeline.events:
+        category = timeline.categories[event.block]
+        if event.phase == "optimizer" or category == "optimizer_state":
+            continue
+        recorder.phase, recorder.layer = event.phase, event.layer
+        if event.block in numbers:
+            recorder.free(numbers[event.block])
+        else:
+            numbers[event.block] = recorder.allocate(event.change_bytes, category)
+    record_update(recorder, step, parameters)
+    return recorder.timeline()

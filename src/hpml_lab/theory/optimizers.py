@@ -62,7 +62,7 @@ def state_bytes(
     copies += momentum != 0 and name in {"sgd", "rmsprop"}
     copies += amsgrad and name in {"adam", "adamw"}
     copies += centered and name == "rmsprop"
-    return copies * whole("element_bytes", element_bytes, 1) * sum(_sizes(parameters))
+    return copies * whole("element_bytes", element_bytes, 1) * sum(sizes(parameters))
 
 
 def counter_bytes(name: str, parameters: Parameters) -> int:
@@ -126,13 +126,13 @@ def temporary_bytes(
             Nesterov without momentum, or a negative size.
     """
     _check_step(_known(name), implementation, momentum, nesterov)
-    sizes = _sizes(parameters)
+    elements = sizes(parameters)
     decayed = weight_decay != 0 and name != "adamw"
     held = 0
     if implementation == "foreach":
-        held = _foreach_copies(name, decayed) * sum(sizes)
+        held = _foreach_copies(name, decayed) * sum(elements)
     elif implementation == "loop":
-        held = _loop_elements(name, sizes, decayed + nesterov)
+        held = _loop_elements(name, elements, decayed + nesterov)
     return held * whole("element_bytes", element_bytes, 1)
 
 
@@ -169,7 +169,12 @@ def _known(name: str) -> str:
     return name
 
 
-def _sizes(parameters: Parameters) -> list[int]:
+def sizes(parameters: Parameters) -> list[int]:
+    """Returns the element count of each tensor.
+
+    Raises:
+        InputError: for a negative size.
+    """
     return [_elements(size) for size in parameters]
 
 

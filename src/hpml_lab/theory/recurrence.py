@@ -7,7 +7,7 @@ the next convolution's input too), max pooling the places of the maxima. Gradien
 reverse order of the forward pass; where two meet, the sum is a block of its own.
 """
 
-from hpml_lab.theory.memory import Step, record_optimizer
+from hpml_lab.theory.memory import Step, record_state, record_update
 from hpml_lab.theory.resnet import Block, Convolution, Layout, ResNet
 from hpml_lab.theory.timeline import Recorder, Timeline
 
@@ -35,20 +35,23 @@ def resnet_timeline(network: ResNet, image: int, step: Step) -> Timeline:
     _begin(recorder, layout, step)
     for index in range(step.accumulate):
         _Pass(recorder, layout, step, gradients=step.keep_gradients or index > 0).run()
-    record_optimizer(recorder, step, sizes)
+    record_update(recorder, step, sizes)
     return recorder.timeline()
 
 
 def _begin(recorder: Recorder, layout: Layout, step: Step) -> None:
     sizes = layout.parameter_sizes
-    buffers = sum(2 * _FLOAT * c.outputs + _COUNTER for c in layout.convolutions if c.norm)
-    pixels = layout.stem.inputs * layout.stem.side**2
-    recorder.allocate(_FLOAT * sum(sizes), "parameters")
-    recorder.allocate(buffers, "buffers")
-    recorder.allocate(step.state_bytes(sizes), "optimizer_state")
-    recorder.allocate(step.batch * (_FLOAT * pixels + _LABEL), "input")
-    if step.keep_gradients:
-        recorder.allocate(_FLOAT * sum(sizes), "gradients")
+    for size in sizes:
+        recorder.allocate(_FLOAT * size, "parameters")
+    for layer in layout.convolutions:
+        for size in (_FLOAT * layer.outputs, _FLOAT * layer.outputs, _COUNTER):
+            if layer.norm:
+                recorder.allocate(size, "buffers")
+    record_state(recorder, step, sizes)
+    recorder.allocate(step.batch * _FLOAT * layout.stem.inputs * layout.stem.side**2, "input")
+    recorder.allocate(step.batch * _LABEL, "input")
+    for size in sizes if step.keep_gradients else []:
+        recorder.allocate(_FLOAT * size, "gradients")
 
 
 class _Pass:
@@ -105,7 +108,8 @@ class _Pass:
             return output
         self._at(layer.norm)
         normed = self._map(layer.pixels_after)
-        self._kept[layer.norm] = [output, self._allocate(2 * _FLOAT * layer.outputs)]
+        mean, deviation = (self._allocate(_FLOAT * layer.outputs) for _ in range(2))
+        self._kept[layer.norm] = [output, mean, deviation]
         return normed
 
     def _head(self) -> None:

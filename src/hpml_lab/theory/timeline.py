@@ -118,10 +118,15 @@ class Timeline:
         """
         if category not in CATEGORIES:
             raise unknown("category", category, CATEGORIES)
-        found = [moment for moment in self.moments() if moment.phase == phase]
-        if not found:
-            raise unknown("phase", phase, sorted({event.phase for event in self.events}))
-        return found[-1].live_bytes[category]
+        phases = [event.phase for event in self.events]
+        if phase not in phases:
+            raise unknown("phase", phase, sorted(set(phases)))
+        end = len(phases) - phases[::-1].index(phase)
+        return sum(
+            event.change_bytes
+            for event in self.events[:end]
+            if self.categories[event.block] == category
+        )
 
 
 class Recorder:
