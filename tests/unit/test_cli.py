@@ -41,20 +41,14 @@ def test_train_as_json_has_the_same_numbers(run):
     assert sum(losses) / 2 == pytest.approx(record["epochs"][0]["loss"])
 
 
-@pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet")
 @pytest.mark.usefixtures("few_images")
-@pytest.mark.parametrize(
-    ("network", "message"),
-    [
-        ("torchvision:googlenet", "the network gives GoogLeNetOutputs instead of one tensor"),
-        ("torchvision:vit_b_32", "the network cannot take an input of 3x32x32: Wrong image height"),
-    ],
-)
-def test_train_refuses_networks_that_do_not_fit_the_images(run, network, message):
-    """A network for other images or with several outputs is one line, not a traceback."""
-    status, out, errors = run("train", "--network", network, "--images", "40", "--batch-size", "8")
+def test_train_refuses_networks_that_do_not_fit_the_images(run):
+    """A network for other images is one line, not a traceback."""
+    network = ("--network", "torchvision:vit_b_32")
+    status, out, errors = run("train", *network, "--images", "40", "--batch-size", "8")
     assert (status, out, len(errors)) == (2, "", 1)
-    assert errors[0].startswith(f"hpml-lab: {message}")
+    refusal = "hpml-lab: the network cannot take an input of 3x32x32: Wrong image height"
+    assert errors[0].startswith(refusal)
 
 
 @pytest.mark.parametrize(

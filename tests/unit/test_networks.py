@@ -8,6 +8,7 @@ from torch import nn
 
 from hpml_lab.errors import InputError
 from hpml_lab.workloads.networks import build_network, check_network
+from hpml_lab.workloads.storageless import EmptyWeights, without_storage
 from hpml_lab.workloads.summary import summarise
 
 
@@ -73,6 +74,40 @@ def test_any_torchvision_classifier_can_be_named():
     """torchvision:NAME builds it with the classes asked for."""
     model = build_network("torchvision:mobilenet_v3_small", classes=7)
     assert model(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("googlenet", 6_624_904), ("inception_v3", 27_161_264 - 3_326_696)],
+)
+def test_auxiliary_heads_are_left_out(name, parameters):
+    """Torchvision states 6,624,904 and 27,161,264; Inception's head has 3,326,696 of them."""
+    with EmptyWeights():
+        model = build_network(f"torchvision:{name}", classes=1000)
+    assert summarise(model, (3, 299, 299)).parameters == parameters
+
+
+def test_tied_weights_are_counted_once():
+    """Two layers that share a weight of twelve values have twelve, and one bias each."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 12), nn.Linear(12, 12))
+    model[2].weight = model[1].weight
+    assert summarise(model, (3, 2, 2)).parameters == 12 * 12 + 2 * 12
+
+
+def test_a_copy_without_storage_is_the_same_network():
+    """Shapes, strides, sharing, modes and what is trained stay; there is no memory."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4).eval(), nn.Conv2d(3, 4, 3))
+    model[2].weight = model[0].weight
+    model[0].bias.requires_grad_(False)
+    model = model.to(memory_format=torch.channels_last)
+    twin = without_storage(model)
+    ours, theirs = twin.state_dict(keep_vars=True), model.state_dict(keep_vars=True)
+    assert [(k, v.shape, v.stride(), v.requires_grad) for k, v in ours.items()] == [
+        (k, v.shape, v.stride(), v.requires_grad) for k, v in theirs.items()
+    ]
+    assert {tensor.device.type for tensor in ours.values()} == {"meta"}
+    assert twin[2].weight is twin[0].weight
+    assert (twin.training, twin[1].training) == (True, False)
 
 
 def test_width_scales_every_stage():

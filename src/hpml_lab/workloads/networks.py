@@ -14,6 +14,13 @@ CIFAR_RESNET = "resnet18-cifar"
 LAB_WIDTH = 64
 _RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 _PREFIX = "torchvision:"
+# Their auxiliary heads make them give several outputs in training, and their own initialisation
+# takes a minute.
+_WITHOUT_AUXILIARY = {"aux_logits": False, "init_weights": False}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "googlenet": _WITHOUT_AUXILIARY,
+    "inception_v3": _WITHOUT_AUXILIARY,
+}
 _CIFAR_SHORTEST_SIDE = 25  # four stages halve it three times, and 4x4 is pooled at the end
 
 Norm = Callable[[int], nn.Module]
@@ -31,7 +38,7 @@ def build_network(
 
     Args:
         name: ``resnet18-cifar``, one of torchvision's ResNets such as ``resnet152``, or
-            ``torchvision:NAME`` for any torchvision classifier.
+            ``torchvision:NAME`` for any torchvision classifier, auxiliary heads left out.
         width: channels of the first stage of ``resnet18-cifar``; 64 in the lab.
         batch_norm: False leaves every batch norm out (ResNets only); convolutions keep no bias.
         classes: outputs of the last linear layer.
@@ -43,9 +50,9 @@ def build_network(
     norm: Norm = nn.BatchNorm2d if batch_norm else nn.Identity
     if name == CIFAR_RESNET:
         return CifarResNet18(width, classes, norm)
-    options: dict[str, Any] = {} if batch_norm else {"norm_layer": nn.Identity}
+    norms: dict[str, Any] = {} if batch_norm else {"norm_layer": nn.Identity}
     builder: Callable[..., nn.Module] = torchvision.models.get_model_builder(_plain(name))
-    return builder(weights=None, num_classes=classes, **options)
+    return builder(weights=None, num_classes=classes, **norms, **_OPTIONS.get(_plain(name), {}))
 
 
 def check_network(name: str, width: int = LAB_WIDTH, batch_norm: bool = True) -> None:

@@ -1,6 +1,5 @@
 """What a network is made of, counted on a copy without storage."""
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from hpml_lab.errors import InputError
+from hpml_lab.workloads.storageless import forward, without_storage
 
 Shape = Sequence[int]
 _SAMPLES = 2  # batch norm needs two values a channel; every count below is linear in the batch
@@ -88,13 +87,11 @@ def summarise(model: nn.Module, input_shape: tuple[int, ...] = (3, 32, 32)) -> S
     Raises:
         InputError: if the network cannot take such an input.
     """
-    twin = copy.deepcopy(model).to("meta").train().requires_grad_(True)
-    for ours, theirs in zip(twin.parameters(), model.parameters(), strict=True):
-        ours.requires_grad_(theirs.requires_grad)
+    twin = without_storage(model, "meta").train()
     inputs = torch.empty(_SAMPLES, *input_shape, device="meta")
     counter = FlopCounterMode(display=False, custom_mapping=_CORRECTED)
     with _recorded_outputs(twin) as outputs, counter as flops:
-        logits = _forward(twin, inputs)
+        logits = forward(twin, inputs)
         forward_flops = flops.get_total_flops()
         targets = torch.zeros(_SAMPLES, dtype=torch.long, device="meta")
         nn.functional.cross_entropy(logits, targets).backward()
@@ -113,22 +110,6 @@ def _convolution_backward_flops(
 
 
 _CORRECTED = {torch.ops.aten.convolution_backward: _convolution_backward_flops}
-
-
-def _forward(model: nn.Module, inputs: Tensor) -> Tensor:
-    try:
-        with torch.random.fork_rng(devices=[]):
-            logits = model(inputs)
-    except (AssertionError, RuntimeError, ValueError) as error:
-        shape = "x".join(map(str, inputs.shape[1:]))
-        reason = str(error).splitlines()[0]
-        raise InputError(f"the network cannot take an input of {shape}: {reason}") from error
-    if not isinstance(logits, Tensor):
-        raise InputError(
-            f"the network gives {type(logits).__name__} instead of one tensor of logits; choose a "
-            "network without auxiliary outputs"
-        )
-    return logits
 
 
 def _count(
