@@ -4,6 +4,7 @@ HpmlError
 ├── InputError          what the caller asked for cannot be done (also a ValueError)
 │   └── DataError       a data file or folder is missing, damaged or truncated
 ├── MeasurementError    a measurement ran, but its numbers must not be used
+│   ├── MemoryLimitError
 │   ├── NonFiniteLossError
 │   └── TimingGapError
 └── RunFileError        a saved run cannot be read (also a ValueError)
@@ -26,6 +27,10 @@ class DataError(InputError):
 
 class MeasurementError(HpmlError):
     """A measurement is void and leaves no result."""
+
+
+class MemoryLimitError(MeasurementError):
+    """A step needs more memory than it was allowed; says how much, and where."""
 
 
 class NonFiniteLossError(MeasurementError):

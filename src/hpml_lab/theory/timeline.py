@@ -147,6 +147,7 @@ class Recorder:
         self._sizes: list[int] = []
         self._categories: list[str] = []
         self._live: set[int] = set()
+        self._live_bytes = 0
 
     def allocate(self, size_bytes: int, category: str = "temporaries") -> int:
         """Notes an allocation; returns the block's number.
@@ -158,6 +159,7 @@ class Recorder:
         self._sizes.append(whole("size_bytes", size_bytes))
         self._categories.append(category)
         self._live.add(block)
+        self._live_bytes += size_bytes
         self._events.append(Event(block, size_bytes, self.phase, self.layer))
         return block
 
@@ -165,6 +167,7 @@ class Recorder:
         """Notes the release of a block; nothing happens if it is not alive."""
         if block in self._live:
             self._live.remove(block)
+            self._live_bytes -= self._sizes[block]
             self._events.append(Event(block, -self._sizes[block], self.phase, self.layer))
 
     def label(self, block: int, category: str) -> None:
@@ -180,7 +183,7 @@ class Recorder:
     @property
     def live_bytes(self) -> int:
         """Bytes alive now."""
-        return sum(self._sizes[block] for block in self._live)
+        return self._live_bytes
 
     def timeline(self) -> Timeline:
         """Returns what was recorded so far."""

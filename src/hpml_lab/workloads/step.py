@@ -42,8 +42,12 @@ class TrainingStep:
         return self.batch[0].device.type
 
     def __call__(self) -> Tensor:
-        """Returns the loss before the step, a scalar on the device."""
-        return self.on(self.batch)[0]
+        """Returns the loss before the step, a scalar on the device; lets the outputs go at once."""
+        inputs, targets = self.batch
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._autocast(inputs.device.type):
+            value = self.loss(self.model(inputs), targets)
+        return self._descend(value)
 
     def on(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Takes a step on another batch; returns its loss and outputs, detached."""
@@ -52,9 +56,12 @@ class TrainingStep:
         with self._autocast(inputs.device.type):
             outputs = self.model(inputs)
             value = self.loss(outputs, targets)
+        return self._descend(value), outputs.detach()
+
+    def _descend(self, value: Tensor) -> Tensor:
         value.backward()
         self.optimizer.step()
-        return value.detach(), outputs.detach()
+        return value.detach()
 
     def _autocast(self, device: str) -> contextlib.AbstractContextManager[Any]:
         if self.precision == "float32":

@@ -1,0 +1,217 @@
+"""Every tensor storage that a training step allocates and frees, as operators are dispatched.
+
+It works the same on real tensors of any device, on meta tensors and in `FakeTensorMode`, and keeps
+nothing alive. What a kernel allocates and frees inside one operator is not seen, and what
+`torch.compile` made is one such operator.
+"""
+
+import weakref
+from collections.abc import Iterable
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from hpml_lab.errors import MemoryLimitError
+from hpml_lab.theory.timeline import Recorder, Timeline
+from hpml_lab.workloads.layers import OUTSIDE, LayerTrace, backward_node
+from hpml_lab.workloads.step import TrainingStep
+
+_ROOT_GRADIENT = torch.ops.aten.ones_like.default
+_QUESTION = torch.ops.prim.device.default  # fake tensors are asked for their device so
+
+
+def track(step: TrainingStep, limit_bytes: int | None = None) -> Timeline:
+    """Takes a training step and returns its memory, with what was there before it.
+
+    Gradients that an earlier step left are let go first. The optimizer's state is there from the
+    start if the step has been taken before.
+
+    Args:
+        step: not compiled.
+        limit_bytes: raw bytes that may be alive at once on the step's device; None for no limit.
+
+    Raises:
+        MemoryLimitError: if the step needs more than the limit. What it had allocated is freed.
+    """
+    step.optimizer.zero_grad(set_to_none=True)
+    tracker = AllocationTracker(step.model, step.device, step.optimizer, limit_bytes)
+    tracker.hold(step.batch, "input")
+    try:
+        with tracker:
+            step()
+    except MemoryLimitError as error:
+        step.optimizer.zero_grad(set_to_none=True)
+        # The frames of the traceback hold the step's tensors.
+        raise error.with_traceback(None) from None
+    return tracker.recorder.timeline()
+
+
+class AllocationTracker(TorchDispatchMode):
+    """A context that notes each storage allocated or freed in it, shared storage once.
+
+    The optimizer's step counters and other scalars of its step are left out, as in
+    `theory.optimizers`.
+
+    Args:
+        model: its parameters, gradients and buffers are alive from the start; its modules name the
+            layers.
+        device: the kind of device whose memory is counted, as storages know it: the storages of
+            fake tensors are on ``meta``.
+        optimizer: its state is alive from the start, if there is any; None if none is at work.
+        limit_bytes: bytes that may be alive at once; None for no limit.
+
+    Attributes:
+        recorder: what was noted.
+
+    Raises:
+        MemoryLimitError: by the operator, or the tensor held, that exceeds the limit.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        device: str,
+        optimizer: Optimizer | None = None,
+        limit_bytes: int | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.recorder = Recorder()
+        self._device = device
+        self._limit_bytes = limit_bytes
+        self._layers = LayerTrace(model)
+        self._parameters = list(model.parameters())
+        self._optimizer = optimizer
+        self._hooks: list[Any] = []
+        self._updating = False
+        self._watched: dict[int, tuple[int, int, Any]] = {}
+        self.hold(self._parameters, "parameters")
+        self.hold(model.buffers(), "buffers")
+        self._hold_gradients()
+        self._hold_state()
+
+    def __enter__(self) -> "AllocationTracker":
+        self._layers.__enter__()
+        if self._optimizer is not None:
+            self._hooks = [
+                self._optimizer.register_step_pre_hook(lambda *_: self._begin_update()),
+                self._optimizer.register_step_post_hook(lambda *_: self._end_update()),
+            ]
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, trace)  # type: ignore[no-untyped-call]
+        self._layers.__exit__(kind, error, trace)
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
+        self._leave_backward()
+        self._watched.clear()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs an operator and notes what it allocates."""
+        if func is _QUESTION:
+            return func(*args)
+        self._place(func, args)
+        results = self.call(func, args, kwargs or {})
+        self._note_all(results)
+        return results
+
+    def call(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Runs an operator."""
+        return func(*args, **kwargs)
+
+    def hold(self, tensors: Iterable[Tensor], category: str) -> None:
+        """Says what some tensors are, noted already or not."""
+        for tensor in tensors:
+            block = self._note(tensor)
+            if block is not None:
+                self.recorder.label(block, category)
+
+    def _place(self, func: Any, args: Any) -> None:
+        phase = self._phase(func, args)
+        if phase == "forward":
+            self._leave_backward()
+        elif phase != self.recorder.phase:
+            self.recorder.keep_activations()
+        self.recorder.phase, self.recorder.layer = phase, self._layers.current()
+
+    def _phase(self, func: Any, args: Any) -> str:
+        if self._updating:
+            return "optimizer"
+        # The gradient that a backward pass starts from is made before autograd is at any node.
+        root = func is _ROOT_GRADIENT and not args[0].dim() and not self._layers.inside
+        if root or backward_node() is not None:
+            return "backward"
+        begins = self._layers.inside or self.recorder.phase == "before"
+        return "forward" if begins else self.recorder.phase
+
+    def _leave_backward(self) -> None:
+        if self.recorder.phase == "backward":
+            self._hold_gradients()
+
+    def _begin_update(self) -> None:
+        self._leave_backward()
+        self._updating = True
+        self.recorder.phase, self.recorder.layer = "optimizer", OUTSIDE
+
+    def _end_update(self) -> None:
+        self._updating = False
+        self._hold_state()
+
+    def _hold_gradients(self) -> None:
+        gradients = (parameter.grad for parameter in self._parameters)
+        self.hold((gradient for gradient in gradients if gradient is not None), "gradients")
+
+    def _hold_state(self) -> None:
+        states = self._optimizer.state.values() if self._optimizer else ()
+        kept = [pair for state in states for pair in state.items()]
+        tensors = (value for key, value in kept if key != "step" and isinstance(value, Tensor))
+        self.hold(tensors, "optimizer_state")
+
+    def _note_all(self, results: Any) -> None:
+        if isinstance(results, Tensor):
+            self._note(results)
+        elif isinstance(results, tuple | list):
+            for result in results:
+                self._note_all(result)
+
+    def _note(self, tensor: Tensor) -> int | None:
+        if self._updating and not tensor.dim():
+            return None
+        storage = tensor.untyped_storage()
+        if storage.device.type != self._device:
+            return None
+        key, size = id(storage), storage.nbytes()
+        block, known, _ = self._watched.get(key, (-1, -1, None))
+        return block if size == known else self._watch(storage, key, size, block)
+
+    def _watch(self, storage: torch.UntypedStorage, key: int, size: int, old: int) -> int:
+        self.recorder.free(old)  # where a storage was resized
+        block = self.recorder.allocate(size)
+        self._watched[key] = block, size, weakref.ref(storage, partial(self._forget, key, block))
+        self._check_limit()
+        return block
+
+    def _forget(self, key: int, block: int, _reference: Any) -> None:
+        self._watched.pop(key, None)
+        self.recorder.free(block)
+
+    def _check_limit(self) -> None:
+        live = self.recorder.live_bytes
+        if self._limit_bytes is not None and live > self._limit_bytes:
+            layer = f" at {self.recorder.layer}" if self.recorder.layer else ""
+            raise MemoryLimitError(
+                f"out of memory: {live:,} bytes are needed in phase {self.recorder.phase}{layer} "
+                f"and {self._limit_bytes:,} are allowed; choose a smaller batch"
+            )
