@@ -1,0 +1,150 @@
+"""The memory of a training step of any network, traced on tensors without storage.
+
+Forward, loss and backward run operator by operator on shapes alone, so what autograd saves is
+noticed and not modelled; the optimizer's step is a closed form. The operators are those of the
+CPU. A GPU differs where its kernels keep something else: dropout a mask of one byte an element (a
+CPU one of the input's dtype), attention the log-sum-exp rounded up to 32 queries, and autocast runs
+some operators, layer norm among them, in float32.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint as recomputed
+
+from hpml_lab.errors import InputError, unknown
+from hpml_lab.theory.memory import Step, record_optimizer
+from hpml_lab.theory.timeline import Timeline
+from hpml_lab.workloads.allocations import AllocationTracker
+from hpml_lab.workloads.storageless import forward, refusing, without_storage
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+_ATEN = torch.ops.aten
+_NORMS = {
+    _ATEN.native_batch_norm.default,
+    _ATEN.native_group_norm.default,
+    _ATEN.native_layer_norm.default,
+}
+
+
+def plan_module(
+    model: nn.Module,
+    input_shape: tuple[int, ...],
+    step: Step,
+    *,
+    checkpoint: Sequence[str] = (),
+    channels_last: bool = False,
+    loss: Loss = functional.cross_entropy,
+) -> Timeline:
+    """Plans a training step without running it; what is counted: see `theory.memory`.
+
+    Args:
+        model: maps one float32 tensor to logits, in the mode (training or not) that its modules
+            are in; with float32 parameters, each of which gets a gradient. It is left as it was.
+        input_shape: shape of one sample, without the batch.
+        step: how the step is taken.
+        checkpoint: paths of the modules that are recomputed in the backward pass instead of kept.
+        channels_last: whether weights and images lie in memory channel by channel.
+        loss: maps logits and whole-number labels of shape (batch,) to a scalar.
+
+    Raises:
+        InputError: if the network cannot take such a batch (it is too small, say, or it decides by
+            values), gives anything but one tensor, or has no such block or nothing to train.
+    """
+    if channels_last:
+        model = without_storage(model).to(memory_format=torch.channels_last)
+    trace = partial(_trace, model, input_shape, step, checkpoint, channels_last, loss)
+    if step.dtype == "float32" and not checkpoint and not channels_last:
+        # Three times as fast as fake tensors, and the same but for these.
+        with suppress(_NeedsDeviceError):
+            return trace("meta", nullcontext())
+    return trace("cpu", FakeTensorMode())
+
+
+class _NeedsDeviceError(Exception):
+    """Meta tensors do not choose the operators that a device would."""
+
+
+class _Tracker(AllocationTracker):
+    """Notes what the operators of a device would allocate, where those without storage differ."""
+
+    def call(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Runs an operator."""
+        if func is _ATEN._safe_softmax.default:  # attention spelled out; a device has one operator
+            raise _NeedsDeviceError
+        results = super().call(func, args, kwargs)
+        if func is _ATEN.native_group_norm_backward.default:
+            return results[0].to(args[1].dtype), *results[1:]
+        if func in _NORMS and results[0].dtype == torch.bfloat16 and _any_float32(args[1:]):
+            # Real kernels keep mean and deviation in float32 if anything else is so.
+            return results[0], *(statistic.float() for statistic in results[1:])
+        return results
+
+
+def _any_float32(args: Sequence[Any]) -> bool:
+    return any(isinstance(arg, Tensor) and arg.dtype == torch.float32 for arg in args)
+
+
+def _trace(
+    model: nn.Module,
+    input_shape: tuple[int, ...],
+    step: Step,
+    checkpoint: Sequence[str],
+    channels_last: bool,
+    loss: Loss,
+    device: str,
+    mode: Any,
+) -> Timeline:
+    order = torch.channels_last if channels_last else torch.contiguous_format
+    with mode:
+        twin = _twin(model, step, device, checkpoint)
+        inputs = torch.empty(step.batch, *input_shape, device=device, memory_format=order)
+        labels = torch.empty(step.batch, dtype=torch.long, device=device)
+        tracker = _Tracker(twin, "meta")
+        tracker.hold([inputs, labels], "input")
+        sizes = [p.numel() for p in twin.parameters() if p.requires_grad]
+        tracker.recorder.allocate(step.state_bytes(sizes), "optimizer_state")
+        with tracker:
+            for _ in range(step.accumulate):
+                _forward_and_backward(twin, inputs, labels, step, loss)
+    record_optimizer(tracker.recorder, step, sizes)
+    return tracker.recorder.timeline()
+
+
+def _forward_and_backward(
+    model: nn.Module, inputs: Tensor, labels: Tensor, step: Step, loss: Loss
+) -> None:
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=step.dtype == "bfloat16")
+    with autocast, refusing("the loss cannot be computed from the network's logits"):
+        value = loss(forward(model, inputs), labels)
+    with refusing("the loss has no gradient"):
+        value.backward()
+
+
+def _twin(model: nn.Module, step: Step, device: str, checkpoint: Sequence[str]) -> nn.Module:
+    twin = without_storage(model, device)
+    trained = [parameter for parameter in twin.parameters() if parameter.requires_grad]
+    if not trained or any(parameter.dtype != torch.float32 for parameter in trained):
+        raise InputError("the network has no float32 parameters to train")
+    for parameter in trained:
+        parameter.grad = torch.empty_like(parameter) if step.keep_gradients else None
+    for name in checkpoint:
+        block = _block(twin, name)
+        block.forward = partial(recomputed, block.forward, use_reentrant=False)
+    return twin
+
+
+def _block(model: nn.Module, path: str) -> nn.Module:
+    block, before = model, ""
+    for name in path.split("."):
+        children = dict(block.named_children())
+        if name not in children:
+            raise unknown("block", path, (before + child for child in children))
+        block, before = children[name], f"{before}{name}."
+    return block
