@@ -7,6 +7,7 @@ the next convolution's input too), max pooling the places of the maxima. Gradien
 reverse order of the forward pass; where two meet, the sum is a block of its own.
 """
 
+from hpml_lab.errors import InputError
 from hpml_lab.theory.memory import Step, record_state, record_update
 from hpml_lab.theory.resnet import Block, Convolution, Layout, ResNet
 from hpml_lab.theory.timeline import Recorder, Timeline
@@ -31,6 +32,11 @@ def resnet_timeline(network: ResNet, image: int, step: Step) -> Timeline:
     """
     recorder = Recorder()
     layout = network.layout(image)
+    if network.norm and step.batch == 1 and layout.last_side == 1:
+        raise InputError(
+            f"batch is 1 and image is {image}: batch norm would have one value a channel in the "
+            "last stage; give a batch of 2 or more, or larger images"
+        )
     sizes = layout.parameter_sizes
     _begin(recorder, layout, step)
     for index in range(step.accumulate):

@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from hpml_lab.errors import InputError, unknown
-from hpml_lab.theory.memory import Step, record_optimizer
+from hpml_lab.theory.memory import Step, record_state, record_update
 from hpml_lab.theory.timeline import Timeline
 from hpml_lab.workloads.allocations import AllocationTracker
 from hpml_lab.workloads.storageless import forward, refusing, without_storage
@@ -109,11 +109,11 @@ def _trace(
         tracker = _Tracker(twin, "meta")
         tracker.hold([inputs, labels], "input")
         sizes = [p.numel() for p in twin.parameters() if p.requires_grad]
-        tracker.recorder.allocate(step.state_bytes(sizes), "optimizer_state")
+        record_state(tracker.recorder, step, sizes)
         with tracker:
             for _ in range(step.accumulate):
                 _forward_and_backward(twin, inputs, labels, step, loss)
-    record_optimizer(tracker.recorder, step, sizes)
+    record_update(tracker.recorder, step, sizes)
     return tracker.recorder.timeline()
 
 

@@ -1,0 +1,75 @@
+"""From a network's name to its plans: by recurrence where its layers are known, else by tracing."""
+
+from dataclasses import replace
+from functools import partial
+
+from hpml_lab.theory.prediction import Network
+from hpml_lab.theory.recurrence import resnet_timeline
+from hpml_lab.theory.resnet import RESNETS, ResNet
+from hpml_lab.theory.scalars import whole
+
+
+def planned_network(name: str, classes: int | None = None, image: int | None = None) -> Network:
+    """Returns a network ready to be planned, without the memory of its weights.
+
+    Args:
+        name: as `networks.build_network`.
+        classes: outputs of its last layer; by default 10 with the CIFAR stem and 1000 else.
+        image: the side of square images in pixels; by default 32 with the CIFAR stem and 224 else.
+
+    Raises:
+        InputError: for an unknown name, or an image that the network cannot take.
+    """
+    known = _known(name)
+    cifar = known is not None and known.stem == "cifar"
+    classes = (10 if cifar else 1000) if classes is None else classes
+    image = (32 if cifar else 224) if image is None else image
+    if known is None:
+        return _traced(name, classes, image)
+    return _walked(name, replace(known, classes=classes), image)
+
+
+def _known(name: str) -> ResNet | None:
+    if name in RESNETS:
+        return RESNETS[name]
+    prefix, _, plain = name.rpartition("torchvision:")
+    known = RESNETS.get(plain) if name != plain and not prefix else None
+    return None if known is None or known.stem == "cifar" else known
+
+
+def _walked(name: str, network: ResNet, image: int) -> Network:
+    layout, cost = network.layout(image), network.cost(image)
+    passes = partial(resnet_timeline, network, image)
+    return Network(
+        name=name,
+        classes=network.classes,
+        image=image,
+        parameters=cost.parameters,
+        trained=layout.parameter_sizes,
+        flops_per_sample=cost.flops,
+        method="recurrence",
+        passes=passes,
+    )
+
+
+def _traced(name: str, classes: int, image: int) -> Network:
+    # These import torch, which takes longer than a recurrence.
+    from hpml_lab.workloads.networks import build_network
+    from hpml_lab.workloads.planning import plan_module
+    from hpml_lab.workloads.storageless import EmptyWeights
+    from hpml_lab.workloads.summary import summarise
+
+    shape = (3, whole("image", image, 1), image)
+    with EmptyWeights():
+        model = build_network(name, classes=whole("classes", classes, 1))
+    counts = summarise(model, shape)
+    return Network(
+        name=name,
+        classes=classes,
+        image=image,
+        parameters=counts.parameters,
+        trained=[parameter.numel() for parameter in model.parameters()],
+        flops_per_sample=counts.flops_per_sample,
+        method="trace",
+        passes=partial(plan_module, model, shape),
+    )
