@@ -48,6 +48,25 @@ def gpus(nvml: Any = pynvml) -> list[Gpu]:
         return []
 
 
+def used_bytes(nvml: Any = pynvml) -> dict[str, int]:
+    """Returns how much of each GPU's memory is in use by all programs, by the GPU's uuid.
+
+    Args:
+        nvml: the library to ask.
+    """
+    try:
+        with _opened(nvml):
+            handles = map(nvml.nvmlDeviceGetHandleByIndex, range(nvml.nvmlDeviceGetCount()))
+            return {
+                _text(nvml.nvmlDeviceGetUUID(handle)): int(
+                    nvml.nvmlDeviceGetMemoryInfo(handle).used
+                )
+                for handle in handles
+            }
+    except nvml.NVMLError:
+        return {}
+
+
 @contextmanager
 def _opened(nvml: Any) -> Iterator[None]:
     nvml.nvmlInit()

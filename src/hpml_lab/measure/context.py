@@ -1,0 +1,44 @@
+"""What CUDA takes of a GPU before the first tensor."""
+
+from typing import Any
+
+import pynvml
+import torch
+
+from hpml_lab.measure.fresh import in_fresh_process
+from hpml_lab.measure.gpus import used_bytes
+
+
+def context_bytes() -> int | None:
+    """Returns the bytes that CUDA's context takes, measured in a fresh process.
+
+    Nothing else may start or end on the GPU meanwhile.
+
+    Returns:
+        None without an NVIDIA GPU.
+
+    Raises:
+        MeasurementError: if the process fails.
+    """
+    found = in_fresh_process(context_growth)
+    return None if found is None else int(found)
+
+
+def context_growth(cuda: Any = torch.cuda, nvml: Any = pynvml) -> int | None:
+    """Starts CUDA and returns by how much more of a GPU is then in use, in bytes.
+
+    Means something only in a process that has not started CUDA.
+
+    Args:
+        cuda: what to start.
+        nvml: who says what is in use, also before CUDA is started.
+
+    Returns:
+        None without an NVIDIA GPU.
+    """
+    before = used_bytes(nvml)
+    if not before or not cuda.is_available():
+        return None
+    cuda.mem_get_info()  # the first call that needs a context
+    after = used_bytes(nvml)
+    return max(after[uuid] - before[uuid] for uuid in before)  # of the one GPU that has it
