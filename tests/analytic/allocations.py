@@ -1,24 +1,15 @@
 """What a real optimizer allocates on the CPU: its state, and the peak of a step besides it."""
 
 import torch
-from torch.profiler import ProfilerActivity, profile
+
+from hpml_lab.measure.cpu_memory import allocator_peak
 
 SCALAR_BYTES = 8  # what a 0-dimensional tensor takes at most
 
 
 def peak_bytes(step):
     """Returns the most bytes that a call held at once, scalars left out, from the allocator."""
-    activities = [ProfilerActivity.CPU]
-    # torch 2.11 warns about events of earlier cycles unless it is told to keep them.
-    with profile(activities=activities, profile_memory=True, acc_events=True) as recorded:
-        step()
-    events = recorded.profiler.kineto_results.events()
-    memory = sorted((e for e in events if e.name() == "[memory]"), key=lambda e: e.start_ns())
-    held = peak = 0
-    for event in memory:
-        held += event.nbytes() if abs(event.nbytes()) > SCALAR_BYTES else 0
-        peak = max(peak, held)
-    return peak
+    return allocator_peak(step, least_bytes=SCALAR_BYTES + 1)
 
 
 def fresh(shapes, dtype=torch.float32):

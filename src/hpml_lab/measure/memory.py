@@ -1,44 +1,31 @@
-"""Bytes: the optimizer's state, counted, and the peak of a step on CUDA, measured."""
+"""The memory of a step, measured: one call for both devices."""
 
-import gc
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-_STEPS = 2  # state exists from the second step on
+from hpml_lab.measure.cpu_memory import cpu_peak
+from hpml_lab.measure.cuda_memory import cuda_peak
+
+STEPS = 2  # state exists from the second step on
 
 
-class CudaMemory(Protocol):
-    """The calls of `torch.cuda` that are needed; a fake stands in where there is no GPU."""
+def step_memory(step: Callable[[], Any], device: str) -> dict[str, int]:
+    """Returns the memory of a step: a warm-up call, then the peaks over two.
 
-    def empty_cache(self) -> None:
-        """Gives unused cached blocks back."""
-        ...
+    Let earlier cases go and call `out_of_memory.give_back` before building what the step needs:
+    what they left in the allocator's cache counts as reserved.
 
-    def reset_peak_memory_stats(self) -> None:
-        """Starts new peaks at the present values."""
-        ...
+    Args:
+        step: takes one training step.
+        device: ``cuda`` or ``cpu``, where it takes it.
 
-    def synchronize(self) -> None:
-        """Waits for the device."""
-        ...
-
-    def memory_allocated(self) -> int:
-        """Bytes in live tensors."""
-        ...
-
-    def max_memory_allocated(self) -> int:
-        """Largest `memory_allocated` since the reset."""
-        ...
-
-    def max_memory_reserved(self) -> int:
-        """Largest bytes held by the caching allocator since the reset."""
-        ...
-
-    def mem_get_info(self) -> tuple[int, int]:
-        """Free and total bytes of the device, other programs counted."""
-        ...
+    Returns:
+        the readings of `cuda_peak` or of `cpu_peak`, in bytes.
+    """
+    step()
+    return cuda_peak(step, steps=STEPS) if device == "cuda" else cpu_peak(step, STEPS)
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, int]:
@@ -56,32 +43,4 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, int]:
         "optimizer_state_bytes": sum(tensor.nbytes for tensor in tensors[False]),
         "step_counters": len(tensors[True]),
         "step_counter_bytes": sum(tensor.nbytes for tensor in tensors[True]),
-    }
-
-
-def cuda_peak(step: Callable[[], Any], cuda: CudaMemory | Any = torch.cuda) -> dict[str, int]:
-    """Returns the memory of a step that has run before, over two further calls.
-
-    Args:
-        step: called with its optimizer state already present.
-        cuda: where the readings come from.
-
-    Returns:
-        ``allocated_bytes`` (live before the calls), ``peak_allocated_bytes``,
-        ``peak_reserved_bytes`` and ``device_used_bytes`` (other programs included).
-    """
-    gc.collect()
-    cuda.empty_cache()
-    cuda.synchronize()
-    cuda.reset_peak_memory_stats()
-    allocated = cuda.memory_allocated()
-    for _ in range(_STEPS):
-        step()
-    cuda.synchronize()
-    free, total = cuda.mem_get_info()
-    return {
-        "allocated_bytes": allocated,
-        "peak_allocated_bytes": cuda.max_memory_allocated(),
-        "peak_reserved_bytes": cuda.max_memory_reserved(),
-        "device_used_bytes": total - free,
     }
