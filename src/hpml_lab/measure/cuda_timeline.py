@@ -1,0 +1,137 @@
+"""A real step on CUDA as a timeline, from the caching allocator's own history."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hpml_lab.errors import MeasurementError
+from hpml_lab.theory.timeline import Recorder, Timeline
+from hpml_lab.workloads.step import TrainingStep
+
+MAX_ENTRIES = 1_000_000
+_PHASES = ("forward", "backward", "optimizer")
+
+
+def cuda_timeline(
+    step: TrainingStep, memory: Any = torch.cuda.memory, max_entries: int = MAX_ENTRIES
+) -> Timeline:
+    """Takes a step that has run before and returns its memory, in bytes asked for.
+
+    Gradients that an earlier step left are let go first. Workspaces and what kernels take for
+    themselves are in it; layers are not told apart.
+
+    Args:
+        step: on CUDA, its optimizer state present.
+        memory: where the history comes from.
+        max_entries: how much of it is kept; the allocator forgets older entries.
+
+    Raises:
+        MeasurementError: if the step has more events than that.
+    """
+    # The history has no public interface, though torch's own guide to memory uses this one.
+    step.optimizer.zero_grad(set_to_none=True)
+    device = step.batch[0].device.index or 0
+    memory._record_memory_history(context=None, max_entries=max_entries)
+    try:
+        before = memory._snapshot()
+        with _phases_marked(step, memory) as marked:
+            marked()
+        trace = memory._snapshot()["device_traces"][device]
+    finally:
+        memory._record_memory_history(enabled=None)
+    if len(trace) >= max_entries:
+        raise MeasurementError(
+            f"the step has {max_entries} events of memory or more, and the first are lost; "
+            "raise max_entries"
+        )
+    return read_trace(_live(before, device), trace, _held(step), _gradients(step))
+
+
+def read_trace(
+    live: dict[int, int],
+    trace: Iterable[dict[str, Any]],
+    held: dict[int, str],
+    gradients: Iterable[int],
+) -> Timeline:
+    """Returns the timeline of an allocator's history.
+
+    Args:
+        live: size by address of the blocks that are there from the start.
+        trace: entries of the history in order; every ``snapshot`` in it begins the next phase.
+        held: category by address of those of the live blocks that are the step's own.
+        gradients: addresses at which gradients lie at the end.
+    """
+    recorder = Recorder()
+    blocks = {
+        address: recorder.allocate(size, held.get(address, "temporaries"))
+        for address, size in live.items()
+    }
+    strangers = [blocks[address] for address in live.keys() - held.keys()]
+    phases = iter(_PHASES)
+    for entry in trace:
+        if entry["action"] == "snapshot":
+            if recorder.phase == "forward":
+                recorder.keep_activations()
+            recorder.phase = next(phases, recorder.phase)
+        elif entry["action"] == "alloc":
+            blocks[entry["addr"]] = recorder.allocate(entry["size"])
+        elif entry["action"] == "free_completed":
+            recorder.free(blocks.pop(entry["addr"]))
+    for address in gradients:
+        recorder.label(blocks[address], "gradients")
+    for block in strangers:
+        recorder.label(block, "temporaries")
+    return recorder.timeline()
+
+
+@contextmanager
+def _phases_marked(step: TrainingStep, memory: Any) -> Iterator[TrainingStep]:
+    """Yields the step with a snapshot, and so an entry in the history, where a phase begins."""
+
+    def mark(*_: object) -> None:
+        memory._snapshot()
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        value = step.loss(outputs, targets)
+        value.register_hook(mark)
+        return value
+
+    hook = step.optimizer.register_step_pre_hook(mark)
+    try:
+        yield replace(step, loss=loss)
+    finally:
+        hook.remove()
+
+
+def _live(snapshot: dict[str, Any], device: int) -> dict[int, int]:
+    segments = [segment for segment in snapshot["segments"] if segment["device"] == device]
+    blocks = [block for segment in segments for block in segment["blocks"]]
+    return {
+        block["address"]: block["requested_size"]
+        for block in blocks
+        if block["state"] == "active_allocated"
+    }
+
+
+def _held(step: TrainingStep) -> dict[int, str]:
+    state = [value for kept in step.optimizer.state.values() for value in kept.values()]
+    groups: dict[str, Iterable[Tensor]] = {
+        "parameters": step.model.parameters(),
+        "buffers": step.model.buffers(),
+        "optimizer_state": filter(torch.is_tensor, state),
+        "input": step.batch,
+    }
+    return {_address(tensor): name for name, tensors in groups.items() for tensor in tensors}
+
+
+def _gradients(step: TrainingStep) -> list[int]:
+    found = [parameter.grad for parameter in step.model.parameters()]
+    return [_address(gradient) for gradient in found if gradient is not None]
+
+
+def _address(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
