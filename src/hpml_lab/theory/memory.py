@@ -7,12 +7,13 @@ allocator's rounding, libraries' workspaces and a GPU's context are not in it.
 
 from dataclasses import dataclass, replace
 
-from hpml_lab.errors import unknown
+from hpml_lab.errors import InputError, unknown
 from hpml_lab.theory.optimizers import Parameters, sizes, state_bytes, temporary_bytes
 from hpml_lab.theory.scalars import whole
 from hpml_lab.theory.timeline import Recorder, Timeline
 
 DTYPES = ("float32", "bfloat16")
+_WITH_MOMENTUM = ("sgd", "rmsprop")
 _ELEMENT_BYTES = 4  # autocast leaves parameters, gradients and state in float32
 
 
@@ -55,6 +56,11 @@ class Step:
         whole("accumulate", self.accumulate, 1)
         if self.dtype not in DTYPES:
             raise unknown("dtype", self.dtype, DTYPES)
+        if self.momentum and self.optimizer not in _WITH_MOMENTUM:
+            raise InputError(
+                f"momentum is {self.momentum} for {self.optimizer}; only "
+                f"{' and '.join(_WITH_MOMENTUM)} have one"
+            )
         self.state_bytes([])
         self.temporary_bytes([])
 

@@ -1,6 +1,6 @@
 """What training steps of one network will need, as the numbers that people ask for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -21,6 +21,7 @@ class Network:
         parameters: elements of all parameters.
         trained: element count of each parameter tensor that is trained.
         flops_per_sample: convolutions and matrix products, forward and backward, multiply-add = 2.
+        products: paths of its linear layers, whose matrix products need a workspace on a GPU.
         method: ``recurrence`` over layers or ``trace`` of the operators.
         passes: plans the forward and backward passes of a step; what it says of the optimizer is
             not used.
@@ -32,6 +33,7 @@ class Network:
     parameters: int
     trained: Parameters
     flops_per_sample: int
+    products: Collection[str]
     method: str
     passes: Callable[[Step], Timeline]
 

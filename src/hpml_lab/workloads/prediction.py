@@ -47,6 +47,7 @@ def _walked(name: str, network: ResNet, image: int) -> Network:
         parameters=cost.parameters,
         trained=layout.parameter_sizes,
         flops_per_sample=cost.flops,
+        products=[layout.linear],
         method="recurrence",
         passes=passes,
     )
@@ -70,6 +71,7 @@ def _traced(name: str, classes: int, image: int) -> Network:
         parameters=counts.parameters,
         trained=[parameter.numel() for parameter in model.parameters()],
         flops_per_sample=counts.flops_per_sample,
+        products=[name for name, part in model.named_modules() if type(part).__name__ == "Linear"],
         method="trace",
         passes=partial(plan_module, model, shape),
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpml_lab.cli.predict import predict
 from hpml_lab.errors import HpmlError
 
 if TYPE_CHECKING:
@@ -164,6 +165,9 @@ def _epoch_line(epoch: "Epoch") -> str:
         f"epoch {epoch.index}: loss {epoch.loss:.4f}, top-1 {epoch.accuracy:.2%}, "
         f"{epoch.total_s:.3f} s{times}"
     )
+
+
+cli.add_command(predict)
 
 
 def main() -> None:

@@ -1,0 +1,95 @@
+"""Pictures of what was planned and measured."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from hpml_lab.errors import InputError
+from hpml_lab.theory.timeline import CATEGORIES, Moment
+from hpml_lab.units import MIB, mebibytes
+
+# Okabe and Ito 2008: told apart with any kind of colour vision.
+_COLOURS = dict(
+    zip(
+        CATEGORIES,
+        ("#999999", "#000000", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00"),
+        strict=True,
+    )
+)
+
+
+def draw_memory(outlines: Mapping[str, Sequence[Moment]], title: str, path: Path) -> None:
+    """Draws memory over one training step, stacked by category, with its peak labelled.
+
+    Args:
+        outlines: the fullest moments of a step, layer by layer, by name: ``predicted``,
+            ``measured``; one panel each, on one scale.
+        title: what was trained.
+        path: ends in ``.png``, ``.svg`` or ``.pdf``.
+
+    Raises:
+        InputError: for a file of another kind.
+    """
+    figure = Figure(figsize=(9, 3.4 * len(outlines) + 0.8), layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    panels = figure.subplots(len(outlines), 1, squeeze=False, sharey=True)[:, 0]
+    for panel, (name, outline) in zip(panels, outlines.items(), strict=True):
+        _draw(panel, name, outline)
+    panels[0].legend(loc="upper left", fontsize=8, ncols=2, reverse=True)
+    try:
+        figure.savefig(path, dpi=150)
+    except ValueError as error:
+        raise InputError(f"picture {str(path)!r}: {error}; end it in .png, .svg or .pdf") from error
+
+
+def _draw(panel: Any, name: str, outline: Sequence[Moment]) -> None:
+    places = range(len(outline))
+    used = [c for c in CATEGORIES if any(moment.live_bytes[c] for moment in outline)]
+    panel.stackplot(
+        places,
+        [[moment.live_bytes[c] / MIB for moment in outline] for c in used],
+        labels=[c.replace("_", " ") for c in used],
+        colors=[_COLOURS[c] for c in used],
+        step="post",
+    )
+    peak = max(places, key=lambda place: outline[place].total_bytes)
+    _label_peak(panel, peak, outline[peak], len(outline))
+    _label_phases(panel, outline)
+    panel.set_ylabel("MiB")
+    panel.set_title(name, loc="left", fontsize=9)
+    panel.margins(x=0)
+
+
+def _label_peak(panel: Any, place: int, moment: Moment, places: int) -> None:
+    height = moment.total_bytes / MIB
+    right = place < places / 2
+    panel.plot([place], [height], "v", color="black", markersize=6)
+    panel.annotate(
+        f"peak {mebibytes(moment.total_bytes)}\n{moment.phase} {moment.layer}".rstrip(),
+        (place, height),
+        xytext=(8 if right else -8, 4),
+        textcoords="offset points",
+        ha="left" if right else "right",
+        fontsize=8,
+    )
+    panel.set_ylim(top=1.25 * height)
+
+
+def _label_phases(panel: Any, outline: Sequence[Moment]) -> None:
+    phases = [moment.phase for moment in outline]
+    for phase in dict.fromkeys(phases):
+        if phase == "before":
+            continue
+        first, last = phases.index(phase), len(phases) - phases[::-1].index(phase)
+        panel.axvline(first, color="black", linewidth=0.6)
+        panel.text(
+            (first + last) / 2,
+            -0.08,
+            phase,
+            ha="center",
+            fontsize=8,
+            transform=panel.get_xaxis_transform(),
+        )
+    panel.set_xticks([])
