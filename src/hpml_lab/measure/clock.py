@@ -3,8 +3,6 @@
 import time
 from typing import Protocol
 
-import torch
-
 
 class Clock(Protocol):
     """A monotonic clock and the device whose work it times."""
@@ -32,9 +30,14 @@ class HostClock:
 class CudaClock(HostClock):
     """The clock of the current CUDA device, which works behind the host's back."""
 
+    def __init__(self) -> None:
+        import torch  # whoever times a step without it does not wait for its import
+
+        self._synchronise = torch.cuda.synchronize
+
     def synchronise(self) -> None:
         """Waits for all streams of the current CUDA device."""
-        torch.cuda.synchronize()
+        self._synchronise()
 
 
 def clock_for(device: str) -> Clock:
