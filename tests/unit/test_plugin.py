@@ -17,6 +17,7 @@ SLEEPLESS = """
 def project(pytester, monkeypatch):
     """A project of its own, without this one's options in the environment."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache"))
+    monkeypatch.setenv("HPML_PROCESSES", "1")
     return pytester
 
 
@@ -34,6 +35,7 @@ def test_a_saved_run_keeps_the_contract(project):
     record = bench["extra_info"]["hpml"]
     assert set(record) == {
         "case", "samples", "processes", "counters", "memory", "stalls", "epochs",
+        "failures", "flags",
     }  # fmt: skip
     assert record["samples"] == 10
     (rounds,) = record["processes"]
@@ -158,32 +160,6 @@ def test_our_errors_are_one_line(project):
     result.stdout.fnmatch_lines(["*::test_nan: the loss became nan in epoch 2; no result is kept"])
     result.stdout.no_fnmatch_line("*Traceback*")
     result.stdout.no_fnmatch_line("*raise NonFiniteLossError*")
-
-
-def test_progress_names_the_case_and_what_is_left(project):
-    """While a run is saved, every case has one line; pytest's dots are gone."""
-    project.makepyfile("""
-        import pytest
-
-        def test_a(measure):
-            measure(int)
-
-        def test_b(measure):
-            pytest.skip("not here")
-
-        def test_c(measure):
-            measure(int)
-    """)
-    result = project.runpytest_inprocess("--benchmark-save=x", "--benchmark-quiet")
-    result.stdout.fnmatch_lines(
-        [
-            "[[]1/3[]] test_progress*::test_a ... passed in *, 2 left: about *:*",
-            "[[]2/3[]] test_progress*::test_b ... skipped in *, 1 left: about *:*",
-            "[[]3/3[]] test_progress*::test_c ... passed in *",
-            "Saved: *0001_x.json",
-            "* 2 passed, 1 skipped in *",
-        ]
-    )
 
 
 GPU_TESTS = """

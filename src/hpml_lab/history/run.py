@@ -7,7 +7,7 @@ import msgspec
 
 from hpml_lab.errors import RunFileError
 from hpml_lab.measure.machine import Identity, State, Unit
-from hpml_lab.measure.record import Measurement
+from hpml_lab.measure.record import Failure, Measurement
 
 LARGEST_FILE_BYTES = 256 * 2**20
 
@@ -67,13 +67,29 @@ class Benchmark:
 
 
 @dataclass(frozen=True)
+class Replication:
+    """How often a run measured its cases, and what it has no benchmark of.
+
+    Attributes:
+        processes: how many fresh interpreters were asked for.
+        seed: of the order of the cases in each of them.
+        unmeasured: for each test that failed and left no benchmark, its failures.
+    """
+
+    processes: int
+    seed: int
+    unmeasured: dict[str, list[Failure]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Run:
-    """One saved run."""
+    """One saved run; ``hpml`` is None in a stock file."""
 
     machine_info: MachineInfo
     benchmarks: list[Benchmark]
     datetime: str
     version: str
+    hpml: Replication | None = None
 
 
 def read_run(path: Path) -> Run:

@@ -1,10 +1,27 @@
 """What one measured case leaves behind."""
 
 from dataclasses import dataclass, field
+from typing import Literal, TypeGuard
 
 from hpml_lab.measure.epochs import Epoch
 
 Value = str | int | float | bool | None
+Kind = Literal["crashed", "timeout", "out-of-memory", "failed"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a process left nothing of a case.
+
+    Attributes:
+        process: which one, counted from 1.
+        kind: ``crashed`` took the interpreter down, ``failed`` is what pytest calls so.
+        message: one line.
+    """
+
+    process: int
+    kind: Kind
+    message: str
 
 
 @dataclass(frozen=True)
@@ -14,11 +31,15 @@ class Measurement:
     Attributes:
         case: everything that names the case: its axes and every other setting.
         samples: how many one iteration works on; None if that has no meaning.
-        processes: for each process, the seconds an iteration took in each of its rounds.
+        processes: for each process, the seconds an iteration took in each of its rounds; empty
+            for one that failed or was not reached.
         counters: exact integers; equal in every process.
         memory: bytes.
         stalls: shares and seconds lost to loading.
-        epochs: warm-up and measured, in order.
+        epochs: warm-up and measured, in order; like all but `processes`, those of the first process
+            that has rounds.
+        failures: of processes that left no rounds.
+        flags: reasons to doubt the numbers, such as counters that differ between processes.
     """
 
     case: dict[str, Value]
@@ -28,3 +49,10 @@ class Measurement:
     memory: dict[str, int] = field(default_factory=dict)
     stalls: dict[str, float] = field(default_factory=dict)
     epochs: list[Epoch] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+
+
+def is_value(value: object) -> TypeGuard[Value]:
+    """Returns whether a value can be part of a case."""
+    return value is None or isinstance(value, str | int | float | bool)

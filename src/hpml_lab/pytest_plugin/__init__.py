@@ -7,10 +7,11 @@ import pytest
 
 from hpml_lab.errors import HpmlError, InputError
 from hpml_lab.pytest_plugin import cases
-from hpml_lab.pytest_plugin.benchmark import Bench, Session, hold_comparison
+from hpml_lab.pytest_plugin.benchmark import Bench, Session, hold_comparison, will_save
 from hpml_lab.pytest_plugin.measuring import Measure
 from hpml_lab.pytest_plugin.progress import Progress
 from hpml_lab.pytest_plugin.settings import Settings, add_options, read_settings
+from hpml_lab.pytest_plugin.worker import connect
 
 if TYPE_CHECKING:
     from hpml_lab.workloads.profiles import Profile
@@ -21,9 +22,11 @@ _MARKERS = (
     "slow: takes longer than a unit test may; left out of a plain `pytest`",
     "learning: trains to an accuracy",
     "claim(id): decides a published answer",
+    "alone: runs in an interpreter of its own, where tests run in fresh ones",
     "axes(NAME=VALUES, ...): the cases of a test that asks for `training`",
 )
 _SETTINGS = pytest.StashKey[Settings]()
+_IN_WORKER = pytest.StashKey[bool]()
 _NO_GPU = pytest.StashKey[str]()
 _MEASURE = pytest.StashKey[Measure]()
 
@@ -33,13 +36,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the settings and declares the markers."""
+    worker = connect()
+    config.stash[_IN_WORKER] = worker is not None
+    if worker is not None:
+        worker.take_over(config)
     hold_comparison(config)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     try:
-        config.stash[_SETTINGS] = read_settings(config)
+        config.stash[_SETTINGS] = read_settings(config, saving=will_save(config))
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -50,37 +58,54 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Prepares saving and comparing, and says no to what would spoil them."""
+    """Prepares saving, comparing and fresh interpreters, and says no to what would spoil them."""
     config = session.config
+    settings = config.stash[_SETTINGS]
     try:
-        cases.check(config.stash[_SETTINGS])
+        cases.check(settings)
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
-    if not hasattr(config, "_benchmarksession"):
+    if config.stash[_IN_WORKER]:
         return
-    benchmarks = Session(config)
-    if benchmarks.saves and getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError(
-            "-n of xdist runs cases side by side, which spoils their times; save without -n"
-        )
-    if benchmarks.active and (benchmarks.saves or benchmarks.compares):
+    benchmarks = Session(config) if hasattr(config, "_benchmarksession") else None
+    if benchmarks and benchmarks.active and (benchmarks.saves or benchmarks.compares):
         from hpml_lab.measure.machine import identity
 
         benchmarks.use_folder(identity().id)
-    if benchmarks.active and benchmarks.saves:
-        _keep(config, benchmarks)
+    if settings.processes:
+        _refuse_elsewhere(config)
+        _spread(config, settings, benchmarks)
+    if benchmarks and benchmarks.active and benchmarks.saves:
+        from hpml_lab.pytest_plugin.saving import Saving
+
+        config.pluginmanager.register(Saving(benchmarks), "hpml-saving")
 
 
-def _keep(config: pytest.Config, benchmarks: Session) -> None:
-    from hpml_lab.pytest_plugin.saving import Saving
+def _refuse_elsewhere(config: pytest.Config) -> None:
+    """Refuses options that need the tests in another interpreter, or in this one."""
+    if getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(
+            "-n of xdist runs cases side by side, which spoils their times; save without -n"
+        )
+    if config.option.usepdb or config.option.trace:
+        raise pytest.UsageError(
+            "--pdb and --trace need the tests in this interpreter; leave out --hpml-processes and "
+            "what saves"
+        )
 
-    config.pluginmanager.register(Saving(benchmarks), "hpml-saving")
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
-        config.pluginmanager.register(_progress(reporter), "hpml-progress")
+
+def _spread(config: pytest.Config, settings: Settings, benchmarks: Session | None) -> None:
+    from hpml_lab.pytest_plugin.processes import Processes
+
+    progress = _progress(config.pluginmanager.get_plugin("terminalreporter"))
+    config.pluginmanager.register(progress, "hpml-progress")
+    processes = Processes(config, settings, progress, benchmarks)
+    config.pluginmanager.register(processes, "hpml-processes")
 
 
 def _progress(reporter: Any) -> Progress:
+    if reporter is None:
+        return Progress(lambda _text: None)
     reporter.showfspath = False  # its lines of file names would stand between ours
 
     def write(text: str) -> None:

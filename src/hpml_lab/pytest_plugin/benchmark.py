@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -107,6 +108,33 @@ class Session:
             self._session.compare = self._config.stash[_COMPARISON]
             self._session.handle_loading()
 
+    def hand_over(self) -> None:
+        """Neither saves nor shows anything at the end; `take` gives the benchmarks away."""
+        self._session.finish = lambda: None  # without it there is nothing to display either
+
+    def take(self) -> dict[str, Any] | None:
+        """Returns what the test that has just ended measured, as it would be saved, and drops it.
+
+        Returns:
+            with every round in ``stats.data``; None of a test without a result.
+        """
+        found = [bench for bench in self._session.benchmarks if bench and not bench.has_error]
+        self._session.benchmarks.clear()
+        record: dict[str, Any] | None = found[-1].as_dict(include_data=True) if found else None
+        return record
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Adds a benchmark as `take` returns it, with statistics over the rounds in it."""
+        from pytest_benchmark.stats import Metadata
+
+        described = ("name", "fullname", "group", "param", "params", "extra_info")
+        fixture = SimpleNamespace(
+            **{name: record[name] for name in described}, cprofile_stats=None, has_error=False
+        )
+        bench: Any = Metadata(fixture, record["stats"]["iterations"], record["options"])  # type: ignore[no-untyped-call]
+        bench.stats.data.extend(record["stats"]["data"])
+        self._session.benchmarks.append(bench)
+
     def _save(self, run: dict[str, Any], name: str) -> None:
         if not run["benchmarks"]:
             return
@@ -115,6 +143,15 @@ class Session:
             self._saved.append(publish(run, folder, name))
         except OSError as error:
             pytest.exit(f"the run could not be saved under {folder}: {error.strerror}", 1)
+
+
+def will_save(config: pytest.Config) -> bool:
+    """Returns whether a run measures and is asked to keep what it measures."""
+    off = ("benchmark_skip", "benchmark_disable")
+    asked = ("benchmark_save", "benchmark_autosave", "benchmark_json")
+    return any(config.getoption(name, None) for name in asked) and not any(
+        config.getoption(name, None) for name in off
+    )
 
 
 def hold_comparison(config: pytest.Config) -> None:

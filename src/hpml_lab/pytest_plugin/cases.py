@@ -43,7 +43,8 @@ def parametrize(metafunc: pytest.Metafunc, settings: Settings) -> None:
     """Gives a test that asks for ``training`` its cases.
 
     The marker ``axes(NAME=VALUES, ...)`` declares fields of `workloads.training.Training`; the
-    axis ``device`` is ``cpu`` and ``cuda`` unless declared. Cases on CUDA are marked ``gpu``.
+    axis ``device`` is ``cpu`` and ``cuda`` unless declared. Cases on CUDA are marked ``gpu``, those
+    with CUDA graphs ``alone``: a graph keeps its memory for as long as its process lives.
     Cases marked ``gpu``, by their device or by their test, are of full size, others quick, unless
     a profile was asked for.
 
@@ -69,6 +70,7 @@ def profile_of(item: pytest.Item, settings: Settings, device: str) -> "Profile":
 
 
 def _cases(axes: Axes, settings: Settings, gpu: bool) -> Iterator["ParameterSet"]:
+    from hpml_lab.workloads.compilation import uses_cuda_graphs
     from hpml_lab.workloads.profiles import profile_for
 
     for values in itertools.product(*axes.values()):
@@ -76,8 +78,11 @@ def _cases(axes: Axes, settings: Settings, gpu: bool) -> Iterator["ParameterSet"
         on_gpu = point["device"] == "cuda"
         profile = profile_for(settings.profile, point["device"], gpu=gpu or on_gpu)
         chosen = {"data": settings.data, "seed": settings.seed, **point}
+        training = profile.training_with(chosen)
         marks = [pytest.mark.gpu] if on_gpu else []
-        yield pytest.param(profile.training_with(chosen), id=_identifier(point), marks=marks)
+        if uses_cuda_graphs(training.compile_mode, training.device):
+            marks.append(pytest.mark.alone)
+        yield pytest.param(training, id=_identifier(point), marks=marks)
 
 
 def _chosen(settings: Settings) -> Axes:

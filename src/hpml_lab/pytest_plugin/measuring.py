@@ -1,10 +1,11 @@
 """The fixture `measure`: times a step or epochs and keeps the record of it."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hpml_lab.measure.record import Measurement, Value
+from hpml_lab.measure.record import Measurement, Value, is_value
 from hpml_lab.pytest_plugin.benchmark import Bench
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Measure:
         self.memory: dict[str, int] = {}
         self._bench = bench
         self._case: dict[str, Value] = {
-            name: value for name, value in parameters.items() if _is_value(value)
+            name: value for name, value in parameters.items() if is_value(value)
         }
         self._samples: int | None = None
         self._epochs: list[Epoch] = []
@@ -110,11 +111,6 @@ class Measure:
         self._bench.discard()
 
 
-def _is_value(value: object) -> bool:
-    return value is None or isinstance(value, str | int | float | bool)
-
-
 def _default_device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_initialized() else "cpu"
+    torch = sys.modules.get("torch")  # who has not imported it has nothing on CUDA
+    return "cuda" if torch is not None and torch.cuda.is_initialized() else "cpu"

@@ -1,7 +1,9 @@
-"""Live progress of a run that measures: which case, how many are left, how long they will take."""
+"""Live progress over all processes: which case, how many are left, how long they will take."""
 
+import statistics
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -16,43 +18,55 @@ class Progress:
     Args:
         write: takes text.
         now_s: a monotonic clock.
+
+    Attributes:
+        muted: whether pytest is told of tests whose lines have been written.
     """
 
     def __init__(
         self, write: Callable[[str], None], now_s: Callable[[], float] = time.monotonic
     ) -> None:
+        self.muted = False
         self._write = write
         self._now_s = now_s
+        self._left: list[str] = []
         self._total = 0
-        self._done = 0
-        self._spent_s = 0.0
+        self._spent_s: defaultdict[str, list[float]] = defaultdict(list)
+        self._running: tuple[str, int] | None = None
         self._began_s = 0.0
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Counts the cases."""
-        self._total = len(session.items)
+    def expect(self, ids: list[str]) -> None:
+        """Takes the tests of all processes, one that runs in several as often."""
+        self._left, self._total = list(ids), len(ids)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        """Says which case runs now."""
-        self._began_s = self._now_s()
-        self._write(f"\n[{self._done + 1}/{self._total}] {item.nodeid} ... ")
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Says how it ended, and how long the others will take if they are like those so far."""
-        if report.when != "call" and report.passed:
+    def begin(self, nodeid: str, process: int) -> None:
+        """Says which case runs now, and where; once."""
+        if self._running == (nodeid, process):
             return
-        spent_s = self._now_s() - self._began_s
-        self._done += 1
-        self._spent_s += spent_s
-        left = self._total - self._done
-        left_s = self._spent_s / self._done * left
-        outlook = f", {left} left: about {clock_time(left_s)}" if left > 0 else ""
-        self._write(f"{report.outcome} in {seconds(spent_s)}{outlook}")
+        self._running = nodeid, process
+        self._began_s = self._now_s()
+        number = self._total - len(self._left) + 1
+        self._write(f"\n[{number}/{self._total}] process {process}: {nodeid} ... ")
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Keeps pytest's own dots away."""
-        if report.when != "call" and report.passed:
-            return None
-        return ("error" if report.failed and report.when != "call" else report.outcome), "", ""
+    def end(self, nodeid: str, how: str) -> None:
+        """Says how it went, and how long the others will take if they are like those so far."""
+        spent_s = self._now_s() - self._began_s
+        self._spent_s[nodeid].append(spent_s)
+        self._left.remove(nodeid)
+        left = len(self._left)
+        outlook = f", {left} left: about {clock_time(self._left_s())}" if left else ""
+        self._write(f"{how} in {seconds(spent_s)}{outlook}")
+
+    def _left_s(self) -> float:
+        """Returns what the rest takes: a case its own time so far, an unknown one the mean."""
+        known_s = {nodeid: statistics.fmean(spent_s) for nodeid, spent_s in self._spent_s.items()}
+        mean_s = statistics.fmean(known_s.values())
+        return sum(known_s.get(nodeid, mean_s) for nodeid in self._left)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_teststatus(
+        self,
+    ) -> Generator[None, tuple[str, str, str], tuple[str, str, str]]:
+        """Keeps pytest's own dots away; the summary has its words."""
+        category, letter, word = yield
+        return (category, "", "") if self.muted else (category, letter, word)

@@ -1,11 +1,12 @@
 """What happens around a run that is saved: the machine's record, the file, the answers from it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from hpml_lab.errors import RunFileError
-from hpml_lab.history.run import read_run
+from hpml_lab.history.run import Run, read_run
 from hpml_lab.measure.machine import state
 from hpml_lab.pytest_plugin.benchmark import Session
 from hpml_lab.report import answers, terminal
@@ -38,8 +39,17 @@ class Saving:
             terminalreporter.write_line("Nothing saved: no measured case passed.")
             return
         try:
-            terminalreporter.write(terminal.render(answers.answers(read_run(files[0]))))
+            run = read_run(files[0])
+            terminalreporter.write(terminal.render(answers.answers(run)))
+            for line in _doubts(run):
+                terminalreporter.write_line(line)
         except RunFileError as error:
             terminalreporter.write_line(f"No answers: {error}")
         for path in files:
             terminalreporter.write_line(f"Saved: {path}")
+
+
+def _doubts(run: Run) -> Iterator[str]:
+    for benchmark in run.benchmarks:
+        for flag in benchmark.measurement.flags if benchmark.measurement else []:
+            yield f"Flagged: {benchmark.fullname}: {flag}"

@@ -1,5 +1,6 @@
 """The ``--hpml-*`` options, read once into one frozen record."""
 
+import math
 import os
 from dataclasses import dataclass, field, fields
 
@@ -11,10 +12,19 @@ _HELP = {
     "profile": "sizes of the cases: quick or full (default: quick on cpu, full on cuda)",
     "data": "generated, download, or a folder that holds CIFAR-10 (default: generated)",
     "require_gpu": "fail instead of skipping gpu cases where there is no CUDA device",
-    "seed": "seed of weights, order and augmentation (default: 0)",
+    "seed": "seed of weights, order and augmentation, and of the order of cases (default: 0)",
+    "processes": "how many fresh interpreters run the tests in turn (default: 3 if saved)",
+    "case_timeout": "seconds until a case counts as hanging in a fresh interpreter (default: 3600)",
     "axis": "run every selected case at these values, as in workers=0,4,8; may be repeated",
 }
-_DEFAULTS = {"profile": "", "data": "generated", "require_gpu": "false", "seed": "0"}
+_DEFAULTS = {
+    "profile": "",
+    "data": "generated",
+    "require_gpu": "false",
+    "seed": "0",
+    "processes": "3",
+    "case_timeout": "3600",
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,9 @@ class Settings:
         profile: ``quick``, ``full``, or empty for the one that suits each device.
         data: as `workloads.images.open_images` takes it.
         require_gpu: whether gpu cases fail where they would be skipped.
-        seed: of every training.
+        seed: of every training, and of the order of cases.
+        processes: how many fresh interpreters run the tests; 0 for this one.
+        case_timeout: seconds until a case in a fresh interpreter counts as hanging.
         axis: values by axis name, as text.
     """
 
@@ -33,12 +45,16 @@ class Settings:
     data: str = "generated"
     require_gpu: bool = False
     seed: int = 0
+    processes: int = 0
+    case_timeout: float = 3600.0
     axis: dict[str, list[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """The resolved values, as the report header shows them."""
         axes = [f"{name}={','.join(values)}" for name, values in self.axis.items()]
         shown = {**vars(self), "profile": self.profile or "by device", "axis": " ".join(axes)}
+        if not self.processes:
+            shown |= {"processes": "", "case_timeout": ""}
         return ", ".join(f"{f.name}={shown[f.name]}" for f in fields(self) if shown[f.name] != "")
 
 
@@ -52,18 +68,27 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(f"hpml_{name}", text, default=None)
 
 
-def read_settings(config: pytest.Config) -> Settings:
+def read_settings(config: pytest.Config, *, saving: bool) -> Settings:
     """Returns the settings: option before ini value before ``HPML_NAME`` in the environment.
+
+    Args:
+        config: of the run.
+        saving: whether it is saved. One that is not runs in this interpreter, unless the option
+            says otherwise: ini value and environment are there for runs that measure.
 
     Raises:
         InputError: for a value that cannot be one.
     """
     text = {name: _text(config, name) for name in _DEFAULTS}
+    processes = _count("processes", text["processes"])
+    fresh = saving or config.getoption("hpml_processes") is not None
     return Settings(
         profile=text["profile"],
         data=text["data"],
         require_gpu=_flag("require-gpu", text["require_gpu"].lower()),
         seed=_seed(text["seed"]),
+        processes=processes if fresh else 0,
+        case_timeout=_duration("case-timeout", text["case_timeout"]),
         axis=_axes(config),
     )
 
@@ -98,3 +123,19 @@ def _seed(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise InputError(f"--hpml-seed {text!r} is not a whole number of 0 or more")
     return int(text)
+
+
+def _count(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise InputError(f"--hpml-{name} {text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def _duration(name: str, text: str) -> float:
+    try:
+        duration_s = float(text)
+    except ValueError:
+        duration_s = math.nan
+    if not 0 < duration_s < math.inf:
+        raise InputError(f"--hpml-{name} {text!r} is not a number of seconds above 0")
+    return duration_s

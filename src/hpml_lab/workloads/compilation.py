@@ -46,6 +46,11 @@ def _unavailable_on_cpu(mode: str) -> str | None:
     return None
 
 
+def uses_cuda_graphs(mode: str, device: str) -> bool:
+    """Returns whether a mode replays recorded kernels from a memory pool of its own."""
+    return device == "cuda" and mode in {"reduce-overhead", "max-autotune"}
+
+
 @contextmanager
 def empty_caches(device: str) -> Iterator[None]:
     """Compiles inside as if for the first time: no graph in memory, none on disk.

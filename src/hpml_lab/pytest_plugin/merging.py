@@ -1,0 +1,63 @@
+"""One benchmark from what several processes measured of it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from hpml_lab.measure.record import Failure, Measurement, is_value
+
+Record = dict[str, Any]  # a benchmark as pytest-benchmark writes it, ``stats.data`` included
+
+
+def merged(records: Mapping[int, Record], failures: Iterable[Failure], processes: int) -> Record:
+    """Returns the benchmark of a case.
+
+    Args:
+        records: what each process measured, by its number; at least one.
+        failures: of the processes that did not.
+        processes: how many there are.
+
+    Returns:
+        the record of the first process that measured, with the rounds of all in ``stats.data`` and,
+        by process, in ``extra_info.hpml.processes``.
+    """
+    _, first = min(records.items())
+    rounds = [_rounds(records.get(number)) for number in range(1, processes + 1)]
+    ours = {number: _measurement(record) for number, record in sorted(records.items())}
+    measurement = next(iter(ours.values())) | {
+        "processes": rounds,
+        "failures": [asdict(failure) for failure in failures],
+        "flags": list(dict.fromkeys([*_flags(ours.values()), *_differences(ours)])),
+    }
+    return first | {
+        "stats": first["stats"] | {"data": [second for each in rounds for second in each]},
+        "extra_info": first["extra_info"] | {"hpml": measurement},
+    }
+
+
+def _rounds(record: Record | None) -> list[float]:
+    return list(record["stats"]["data"]) if record else []
+
+
+def _measurement(record: Record) -> Record:
+    """Returns our record; of a test with the stock fixture, one made from its parameters."""
+    ours: Record | None = record["extra_info"].get("hpml")
+    if ours is not None:
+        return ours
+    parameters = record["params"] or {}
+    case = {name: value for name, value in parameters.items() if is_value(value)}
+    return asdict(Measurement(case=case, samples=None, processes=[]))
+
+
+def _flags(ours: Iterable[Record]) -> Iterator[str]:
+    for each in ours:
+        yield from each.get("flags", [])
+
+
+def _differences(ours: Mapping[int, Record]) -> Iterator[str]:
+    (_, first), *others = ((number, each["counters"]) for number, each in ours.items())
+    for number, counters in others:
+        for name in sorted(first.keys() | counters.keys()):
+            one, other = first.get(name), counters.get(name)
+            if one != other:
+                yield f"counters differ: {name} {one} != {other} in process {number}"

@@ -1,0 +1,61 @@
+"""Which process runs which tests, in which order and in which interpreter."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pytest
+
+_MEASURING = frozenset({"benchmark", "benchmark_weave", "measure"})
+
+
+@dataclass(frozen=True)
+class Selected:
+    """A selected test.
+
+    Attributes:
+        id: its node id.
+        measured: whether it can leave a benchmark; any other test runs in the first process alone.
+        alone: whether it gets an interpreter of its own.
+    """
+
+    id: str
+    measured: bool
+    alone: bool
+
+
+def selected(item: pytest.Item) -> Selected:
+    """Returns what a plan needs to know of a test."""
+    return Selected(
+        id=item.nodeid,
+        measured=not _MEASURING.isdisjoint(getattr(item, "fixturenames", ())),
+        alone=item.get_closest_marker("alone") is not None,
+    )
+
+
+def batches(tests: Iterable[Selected], seed: int, process: int) -> list[list[str]]:
+    """Returns the node ids of each interpreter that a process needs, each in its order.
+
+    What need not be alone shares the first interpreter.
+
+    Args:
+        tests: the selected ones.
+        seed: of the order.
+        process: counted from 1.
+    """
+    due = [test for test in tests if test.measured or process == 1]
+    shared = shuffled([test.id for test in due if not test.alone], seed, process)
+    alone = shuffled([test.id for test in due if test.alone], seed, process)
+    return [batch for batch in (shared, *([test] for test in alone)) if batch]
+
+
+def shuffled(ids: Iterable[str], seed: int, process: int) -> list[str]:
+    """Returns ids in an order that seed and process decide, on any machine and Python.
+
+    Two ids keep their order whatever else is selected.
+    """
+
+    def place(nodeid: str) -> bytes:
+        return hashlib.sha256(f"{seed} {process} {nodeid}".encode()).digest()
+
+    return sorted(ids, key=place)

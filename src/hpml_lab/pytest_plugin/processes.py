@@ -1,0 +1,155 @@
+"""Runs the selected tests in fresh interpreters and makes one run of what they leave."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpml_lab.history.run import Replication
+from hpml_lab.measure.record import Failure
+from hpml_lab.pytest_plugin import plan
+from hpml_lab.pytest_plugin.benchmark import Session
+from hpml_lab.pytest_plugin.ending import Ending, ending, replay, replay_warning
+from hpml_lab.pytest_plugin.interpreter import Death, Interpreter
+from hpml_lab.pytest_plugin.merging import merged
+from hpml_lab.pytest_plugin.progress import Progress
+from hpml_lab.pytest_plugin.settings import Settings
+
+_MISSING = Death(
+    "failed",
+    "a fresh interpreter collects no test of this name; give its parameters ids that stay the same",
+)
+
+
+class Processes:
+    """Registered as a plugin of its own where tests run in fresh interpreters.
+
+    Args:
+        config: this pytest's.
+        settings: how many, the seed of their order, and how long a case may take.
+        progress: told of every case.
+        benchmarks: takes the merged ones; None without pytest-benchmark.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        settings: Settings,
+        progress: Progress,
+        benchmarks: Session | None,
+    ) -> None:
+        self._config = config
+        self._settings = settings
+        self._progress = progress
+        self._benchmarks = benchmarks
+        self._endings: defaultdict[str, list[Ending]] = defaultdict(list)
+        self._unmeasured: dict[str, list[Failure]] = {}
+        self._started = 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Runs them, and hands on what has ended even if it is interrupted."""
+        option = session.config.option
+        broken = session.testsfailed and not option.continue_on_collection_errors
+        if broken or option.collectonly:
+            return None
+        try:
+            self._run(session.items)
+        finally:
+            self._hand_on(session.items)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        return True
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
+        """Adds what concerns the run and no single benchmark."""
+        settings = self._settings
+        record = Replication(settings.processes, settings.seed, self._unmeasured)
+        output_json["hpml"] = asdict(record)
+
+    def _run(self, items: list[pytest.Item]) -> None:
+        tests = [plan.selected(item) for item in items]
+        batches = [
+            (process, batch)
+            for process in range(1, self._settings.processes + 1)
+            for batch in plan.batches(tests, self._settings.seed, process)
+        ]
+        self._progress.expect([nodeid for _, batch in batches for nodeid in batch])
+        for process, batch in batches:
+            self._run_batch(process, batch)
+
+    def _run_batch(self, process: int, ids: list[str]) -> None:
+        """Runs tests in one interpreter, and in another those that its death has left."""
+        while ids and not self._enough():
+            ended = set(self._run_interpreter(process, ids))
+            ids = [nodeid for nodeid in ids if nodeid not in ended]
+
+    def _run_interpreter(self, process: int, ids: list[str]) -> Iterator[str]:
+        """Yields every test that is done with: one at least."""
+        job = {"process": process, "order": ids, "basetemp": self._basetemp()}
+        current, began_s, ended = None, 0.0, False
+        with Interpreter(self._config, job) as interpreter:
+            for event in interpreter.events(self._settings.case_timeout):
+                if isinstance(event, Death):
+                    # One that cannot even start would do so again, so all are lost.
+                    lost = [current] if current else [] if ended else ids
+                    yield from self._lose(process, lost, event, time.monotonic() - began_s)
+                elif "began" in event:
+                    current, began_s = event["began"], time.monotonic()
+                    self._progress.begin(current, process)
+                elif "ended" in event:
+                    current, ended = None, True
+                    yield self._end(event["ended"], ending(process, event))
+                elif "missing" in event:
+                    yield from self._lose(process, event["missing"], _MISSING, 0.0)
+                elif process == 1:
+                    replay_warning(self._config, event)
+                if self._enough():
+                    return
+
+    def _lose(self, process: int, ids: list[str], death: Death, spent_s: float) -> Iterator[str]:
+        for nodeid in ids:
+            self._progress.begin(nodeid, process)
+            failure = Failure(process, death.kind, death.message)
+            yield self._end(nodeid, Ending(process, failure, [], None, death.log, spent_s))
+
+    def _end(self, nodeid: str, ending: Ending) -> str:
+        self._endings[nodeid].append(ending)
+        self._progress.end(nodeid, ending.outcome)
+        return nodeid
+
+    def _enough(self) -> bool:
+        """Returns whether as many tests have failed as ``--maxfail`` allows."""
+        allowed = self._config.getoption("maxfail")
+        failed = (any(each.failure for each in endings) for endings in self._endings.values())
+        return bool(allowed) and sum(failed) >= allowed
+
+    def _basetemp(self) -> str | None:
+        """Returns a folder of its own below the one asked for, as pytest empties it."""
+        asked = self._config.getoption("basetemp")
+        if not asked:
+            return None
+        Path(asked).mkdir(parents=True, exist_ok=True)
+        self._started += 1
+        return str(Path(asked).resolve() / f"interpreter{self._started}")
+
+    def _hand_on(self, items: list[pytest.Item]) -> None:
+        self._progress.muted = True
+        for item in items:
+            if endings := self._endings.get(item.nodeid):
+                self._keep(item.nodeid, endings)
+                replay(item, endings, self._settings.processes)
+        self._progress.muted = False
+
+    def _keep(self, nodeid: str, endings: list[Ending]) -> None:
+        records = {each.process: each.benchmark for each in endings if each.benchmark}
+        failures = [each.failure for each in endings if each.failure]
+        if records and self._benchmarks:
+            self._benchmarks.add(merged(records, failures, self._settings.processes))
+        elif failures:
+            self._unmeasured[nodeid] = failures
