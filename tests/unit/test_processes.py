@@ -198,8 +198,9 @@ def test_killed_for_want_of_memory_is_told_from_killed(project, monkeypatch):
     result.stdout.fnmatch_lines(["out-of-memory: killed by the kernel for want of memory"])
 
 
-def test_interrupted_keeps_what_has_ended(project):
-    """Ctrl-C during the second case: the first is saved in both files, and exit status 2."""
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_keeps_what_has_ended(project, sent):
+    """By Ctrl-C or by a batch system: the first of two cases is in both files, exit status 2."""
     project.makepyfile("""
         import threading
 
@@ -219,7 +220,7 @@ def test_interrupted_keeps_what_has_ended(project):
         for line in parent.stdout:
             if line.startswith("[1/6] process 1: ") and "passed in" in line:
                 break
-        parent.send_signal(signal.SIGINT)
+        parent.send_signal(sent)
         parent.communicate()
     assert parent.returncode == 2
     (bench,) = saved(project).benchmarks

@@ -1,8 +1,11 @@
 """Runs the selected tests in fresh interpreters and makes one run of what they leave."""
 
+import signal
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -58,7 +61,8 @@ class Processes:
         if broken or option.collectonly:
             return None
         try:
-            self._run(session.items)
+            with _termination_interrupts():
+                self._run(session.items)
         finally:
             self._hand_on(session.items)
         if session.shouldfail:
@@ -153,3 +157,20 @@ class Processes:
             self._benchmarks.add(merged(records, failures, self._settings.processes))
         elif failures:
             self._unmeasured[nodeid] = failures
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Lets a batch system that ends its job have what has ended, as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no other thread may set what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
