@@ -255,6 +255,12 @@ def test_cases_on_cuda_are_gpu_cases(project):
     assert collected(project, "-m", "gpu") == ["test_default[cuda]", "test_beside_gpu[cpu]"]
 
 
+def test_cases_with_cuda_graphs_are_to_be_alone(project):
+    """Each gets an interpreter of its own where tests run in fresh ones."""
+    cases = collected(project, "-m", "alone", "--hpml-axis=compile_mode=default,max-autotune")
+    assert cases == ["test_default[cuda-compile_mode=max-autotune]"]
+
+
 def test_an_axis_can_be_set_for_all_cases(project):
     """--hpml-axis replaces a declared sweep and is added to the other cases."""
     cases = collected(
@@ -306,6 +312,11 @@ def test_cases_have_the_sizes_of_their_profile(project):
             "unknown profile 'huge'; choose one of: quick, full",
         ),
         (["--hpml-seed", "-1"], "--hpml-seed '-1' is not a whole number of 0 or more"),
+        (["--hpml-processes=0"], "--hpml-processes '0' is not a whole number of 1 or more"),
+        (["--hpml-processes=abc"], "--hpml-processes 'abc' is not a whole number of 1 or more"),
+        (["--hpml-case-timeout=0"], "--hpml-case-timeout '0' is not a number of seconds above 0"),
+        (["--hpml-case-timeout=1h"], "--hpml-case-timeout '1h' is not a number of seconds *"),
+        (["--pdb"], "--pdb and --trace need the tests in this interpreter; leave out *"),
     ],
 )
 def test_bad_input_is_one_line_and_saves_nothing(project, options, line):

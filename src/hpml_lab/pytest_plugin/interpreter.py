@@ -169,6 +169,9 @@ def _start(
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     program = _PROGRAM.format(path=[str(folder) for folder in sys.path])
     arguments = [os.fspath(argument) for argument in config.invocation_params.args]
+    if config.pluginmanager.hasplugin("_cov"):
+        # Tracing would be in the times; and pytest-cov takes a worker of ours for one of xdist.
+        arguments.insert(0, "--no-cov")
     return subprocess.Popen(  # noqa: S603 (the command that the user gave)
         [sys.executable, *flags, "-c", program, *arguments],
         cwd=config.invocation_params.dir,
