@@ -123,7 +123,7 @@ def _forward_and_backward(
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=step.dtype == "bfloat16")
     with autocast, refusing("the loss cannot be computed from the network's logits"):
         value = loss(forward(model, inputs), labels)
-    with refusing("the loss has no gradient"):
+    with refusing("the backward pass cannot be taken"):
         value.backward()
 
 
