@@ -61,7 +61,7 @@ def plan_module(
         model = without_storage(model).to(memory_format=torch.channels_last)
     trace = partial(_trace, model, input_shape, step, checkpoint, channels_last, loss)
     if step.dtype == "float32" and not checkpoint and not channels_last:
-        # Three times as fast as fake tensors, and the same but for these.
+        # Faster than fake tensors, and the same but for these.
         with suppress(_NeedsDeviceError):
             return trace("meta", nullcontext())
     return trace("cpu", FakeTensorMode())
