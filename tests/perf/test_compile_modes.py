@@ -17,8 +17,8 @@ def test_epochs(measure, training, profile):
     if reason is not None:
         pytest.skip(reason)
     # A last batch of another size would be compiled again.
-    images = profile.images_of(training, profile.compile_images)
-    trainer = Trainer(replace(training, images=images, drop_last=True))
+    training = profile.sized(training, images=profile.compile_images)
+    trainer = Trainer(replace(training, drop_last=True))
     with empty_caches(training.device), compilation_counters() as counts:
         measure.epochs(trainer, warm_up=5, rounds=5, timing="throughput")
     measure.counters |= counts

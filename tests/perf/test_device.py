@@ -1,7 +1,5 @@
 """C5: the same epochs on the CPU and on the GPU."""
 
-from dataclasses import replace
-
 import pytest
 
 from hpml_lab.workloads.trainer import Trainer
@@ -9,10 +7,9 @@ from hpml_lab.workloads.trainer import Trainer
 
 def measure_epochs(measure, training, profile):
     """Times epochs that every device can end."""
-    images = profile.images_of(training, profile.device_images)
-    trainer = Trainer(replace(training, images=images))
-    epochs = measure.epochs(trainer, rounds=profile.epochs, timing="throughput")
-    assert {epoch.samples for epoch in epochs} == {images}
+    training = profile.sized(training, images=profile.device_images)
+    epochs = measure.epochs(Trainer(training), rounds=profile.epochs, timing="throughput")
+    assert {epoch.samples for epoch in epochs} == {training.images}
 
 
 @pytest.mark.benchmark(group="device")

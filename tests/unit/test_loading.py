@@ -2,20 +2,60 @@
 
 import pytest
 import torch
+from PIL import Image
 from torchvision import transforms
 
 from hpml_lab.errors import InputError
 from hpml_lab.workloads import loading
-from hpml_lab.workloads.loading import lab_transforms, training_loader, worker_counts
+from hpml_lab.workloads.loading import (
+    build_transforms,
+    evaluation_loader,
+    training_loader,
+    worker_counts,
+)
 
 
 def test_transforms_are_the_lab_s_in_order():
     """Crop after padding by 4, flip, float, normalise by deviations (not their square roots)."""
-    crop, flip, to_float, normalise = lab_transforms().transforms
+    crop, flip, to_float, normalise = build_transforms().transforms
     assert isinstance(to_float, transforms.ToTensor)
     assert (crop.size, crop.padding, flip.p) == ((32, 32), 4, 0.5)
     assert normalise.mean == (0.4914, 0.4822, 0.4465)
     assert normalise.std == (0.2023, 0.1994, 0.2010)
+
+
+def test_plain_transforms_only_scale_to_one():
+    """The GPU-memory lab trains on floats in [0, 1], without augmentation: 255 becomes 1."""
+    white = Image.new("RGB", (32, 32), "white")
+    assert torch.equal(build_transforms("plain")(white), torch.ones(3, 32, 32))
+
+
+def test_evaluation_sees_no_augmentation():
+    """Without crop and flip an image is normalised alone: (1 - mean) / deviation."""
+    white = Image.new("RGB", (32, 32), "white")
+    red, _, blue = build_transforms(augment=False)(white)
+    assert red.unique().item() == pytest.approx((1 - 0.4914) / 0.2023)
+    assert blue.unique().item() == pytest.approx((1 - 0.4465) / 0.2010)
+
+
+def test_images_are_resized_bilinearly_with_antialiasing():
+    """Twice as large, the edge of a half is blended; four times smaller, stripes are averaged."""
+    image = Image.new("RGB", (32, 32))
+    image.paste("white", (0, 0, 16, 32))
+    larger = build_transforms("plain", 64)(image)
+    assert larger.shape == (3, 64, 64)
+    assert larger.mean().item() == pytest.approx(0.5, abs=1e-3)
+    assert 0 < larger[0, 0, 32].item() < 1  # between the halves
+    stripes = Image.new("RGB", (32, 32))
+    for column in range(0, 32, 2):
+        stripes.paste("white", (column, 0, column + 1, 32))
+    assert build_transforms("plain", 8)(stripes).std().item() < 0.1  # aliasing would keep stripes
+
+
+def test_evaluation_reads_every_image_in_order(images):
+    """Forty images are one batch, in the order of the data."""
+    (batch,) = evaluation_loader(images, build_transforms("plain"))
+    assert batch[1].tolist() == images.labels.tolist()
 
 
 @pytest.mark.parametrize(("drop_last", "sizes"), [(False, [16, 16, 8]), (True, [16, 16])])

@@ -24,13 +24,14 @@ class FakeBench:
             self.timed.append(timer() - began)
         return result
 
-    def time_exactly(self, step, timer, *, rounds, warm_up):
-        for _ in range(warm_up):
-            step()
-        for _ in range(rounds):
+    def time_exactly(self, step, timer, *, rounds, warm_up, behind=None):
+        for index in range(warm_up + rounds):
             began = timer()
             step()
-            self.timed.append(timer() - began)
+            if index >= warm_up:
+                self.timed.append(timer() - began)
+            if behind is not None:
+                behind()
 
     def rounds_s(self):
         return self.timed
@@ -91,6 +92,17 @@ def test_epochs_are_kept_with_the_warm_up_marked(bench, images):
     assert record["case"]["batch_size"] == 8
     assert (record["case"]["source"], record["case"]["timing"]) == ("generated", "throughput")
     assert record["counters"] == {"graphs": 3}
+
+
+def test_an_evaluation_is_kept_apart_from_its_epoch(bench, images):
+    """Every epoch has its own evaluation on all images, and none where none was asked for."""
+    training = Training(width=2, images=16, batch_size=8, workers=0)
+    trainer = Trainer(training, images)
+    evaluated = Measure(bench, {}).epochs(trainer, rounds=2, warm_up=0, evaluated=True)
+    assert [epoch.evaluation.samples for epoch in evaluated] == [16, 16]
+    assert [epoch.index for epoch in evaluated] == [1, 2]
+    (plain,) = Measure(bench, {}).epochs(trainer, rounds=1, warm_up=0)
+    assert plain.evaluation is None
 
 
 def test_a_folder_s_name_is_not_part_of_the_case(bench, images, tmp_path):

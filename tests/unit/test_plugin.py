@@ -139,6 +139,25 @@ def test_a_training_that_diverges_leaves_no_result(project):
     assert len(bench["extra_info"]["hpml"]["epochs"]) == 2
 
 
+def test_what_follows_a_round_is_not_in_its_time(project):
+    """Called once behind each call, also behind the warm-up's, outside the clock's two readings."""
+    project.makepyfile("""
+        from hpml_lab.pytest_plugin.benchmark import Bench
+
+        def test_log(benchmark):
+            log = []
+            Bench(benchmark).time_exactly(
+                lambda: log.append("step"),
+                lambda: log.append("now") or float(len(log)),
+                rounds=2,
+                warm_up=1,
+                behind=lambda: log.append("behind"),
+            )
+            assert log == ["now", "step", "now", "behind"] * 3
+    """)
+    project.runpytest_inprocess().assert_outcomes(passed=1)
+
+
 def test_nothing_finished_means_nothing_saved(project):
     """A run in which every case failed leaves no file."""
     project.makepyfile("def test_bad(measure): measure(int); assert False")

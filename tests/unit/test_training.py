@@ -7,9 +7,16 @@ import torch
 from torch import nn
 
 from hpml_lab.errors import InputError
+from hpml_lab.measure.epochs import run_epoch
+from hpml_lab.measure.evaluation import evaluate
 from hpml_lab.measure.memory import optimizer_state
 from hpml_lab.theory.optimizers import counter_bytes, state_bytes
-from hpml_lab.workloads.optimizers import OPTIMIZERS, build_optimizer, theory_name
+from hpml_lab.workloads.optimizers import (
+    OPTIMIZERS,
+    build_optimizer,
+    learning_rate_for,
+    theory_name,
+)
 from hpml_lab.workloads.profiles import profile_for
 from hpml_lab.workloads.step import TrainingStep
 from hpml_lab.workloads.trainer import Trainer
@@ -35,6 +42,10 @@ SMALL = Training(width=2, images=16, batch_size=8, workers=0)
         ({"optimizer_settings": "best"}, "unknown optimizer_settings 'best'"),
         ({"network": "lenet"}, "unknown network 'lenet'"),
         ({"width": 0}, "width 0 is not a number of channels"),
+        ({"image": 0}, "image 0 is too small; give 1 or more"),
+        ({"transforms": "blur"}, "unknown transforms 'blur'; choose one of: lab, plain"),
+        ({"learning_rate": -0.1}, "learning_rate -0.1 is too small; give 0 or more"),
+        ({"learning_rate": float("nan")}, "learning_rate nan is not a finite number"),
     ],
 )
 def test_bad_values_are_refused_at_once(changes, message):
@@ -45,7 +56,12 @@ def test_bad_values_are_refused_at_once(changes, message):
 
 @pytest.mark.parametrize(
     ("name", "text", "value"),
-    [("workers", "4", 4), ("batch_norm", "false", False), ("optimizer", "adam", "adam")],
+    [
+        ("workers", "4", 4),
+        ("batch_norm", "false", False),
+        ("optimizer", "adam", "adam"),
+        ("learning_rate", "1e-4", 1e-4),
+    ],
 )
 def test_a_field_can_be_read_from_text(name, text, value):
     """Text becomes the type of the field."""
@@ -58,6 +74,7 @@ def test_a_field_can_be_read_from_text(name, text, value):
         ("wokers", "4", "unknown axis 'wokers'; choose one of: network, width,"),
         ("workers", "four", "workers 'four' is not a whole number"),
         ("batch_norm", "no", "batch_norm 'no' is neither true nor false"),
+        ("learning_rate", "fast", "learning_rate 'fast' is not a number"),
     ],
 )
 def test_text_of_the_wrong_kind_is_refused(name, text, message):
@@ -82,6 +99,23 @@ def test_default_settings_are_the_library_s(name, rate):
     """Their own defaults keep each optimizer's learning rate."""
     group = build_optimizer(name, [nn.Parameter(torch.zeros(2))], "default").param_groups[0]
     assert group["lr"] == rate
+
+
+def test_a_learning_rate_replaces_that_of_the_settings():
+    """Asked for 0.5, the lab's weight decay stays; 0 asks for nothing."""
+    parameters = [nn.Parameter(torch.zeros(2))]
+    group = build_optimizer("sgd", parameters, "lab", 0.5).param_groups[0]
+    assert (group["lr"], group["weight_decay"]) == (0.5, 5e-4)
+    assert build_optimizer("sgd", parameters, "lab", 0).param_groups[0]["lr"] == 0.1
+
+
+def test_learning_rates_by_batch_are_the_lab_s():
+    """In proportion to the batch up to 256, and no further."""
+    table = {
+        4: 1e-4, 8: 2e-4, 16: 4e-4, 32: 8e-4, 64: 1.6e-3, 128: 3.2e-3, 256: 6.4e-3, 512: 6.4e-3,
+        1024: 6.4e-3,
+    }  # fmt: skip
+    assert {batch: learning_rate_for(batch) for batch in table} == table
 
 
 def test_unknown_optimizers_are_refused():
@@ -152,6 +186,39 @@ def test_a_trainer_takes_as_many_images_as_asked(images):
     assert len(Trainer(replace(SMALL, images=0), images).loader) == 5
 
 
+def test_images_have_the_side_asked_for(images):
+    """Resized images make larger batches, for training and for evaluation."""
+    trainer = Trainer(replace(SMALL, image=40, transforms="plain"), images)
+    for loader in (trainer.loader, trainer.evaluation_loader):
+        inputs, _ = next(iter(loader))
+        assert inputs.shape[1:] == (3, 40, 40)
+
+
+def test_a_prediction_leaves_the_network_as_it_was(images):
+    """Batch norm's running means stay, no gradient is kept, and training mode comes back."""
+    trainer = Trainer(SMALL, images)
+    inputs, _ = next(iter(trainer.evaluation_loader))
+    before = [buffer.clone() for buffer in trainer.model.buffers()]
+    logits = trainer.predict(inputs)
+    assert not logits.requires_grad
+    assert all(map(torch.equal, before, trainer.model.buffers()))
+    assert trainer.model.training
+
+
+def test_evaluating_changes_no_training(images, clock):
+    """Two epochs end with the same weights, whether the first was followed by an evaluation."""
+
+    def weights(evaluated):
+        trainer = Trainer(SMALL, images)
+        for index in (1, 2):
+            run_epoch(trainer, clock, index, timing="throughput")
+            if evaluated:
+                evaluate(trainer, clock)
+        return trainer.model.linear.weight
+
+    assert torch.equal(weights(evaluated=True), weights(evaluated=False))
+
+
 @pytest.mark.parametrize(("device", "pinned"), [("cpu", False), ("cuda", True)])
 def test_profiles_pin_memory_for_cuda_alone(device, pinned):
     """The full profile is the lab's: width 64, batch 128, 2 workers, all images."""
@@ -170,8 +237,15 @@ def test_an_axis_goes_before_a_profile_s_number_of_images():
     """A question has its own number of images, unless 500 were asked for."""
     quick = profile_for("quick", "cpu")
     asked = quick.training_with({"images": 500})
-    assert quick.images_of(quick.training, quick.compile_images) == 1024
-    assert quick.images_of(asked, quick.compile_images) == 500
+    assert quick.sized(quick.training, images=1024).images == 1024
+    assert quick.sized(asked, images=1024).images == 500
+
+
+def test_sizes_of_a_question_can_name_another_network():
+    """A torchvision network has no width to choose, so the profile's 8 is left behind."""
+    sized = profile_for("quick", "cpu").sized
+    training = sized(profile_for("quick", "cpu").training, network="resnet18", image=64)
+    assert (training.network, training.width, training.image) == ("resnet18", 64, 64)
 
 
 @pytest.mark.parametrize("name", ["quick", "full"])

@@ -97,7 +97,8 @@ def train(profile: str, epochs: int, as_json: bool, **chosen: Any) -> None:
     from hpml_lab.workloads.trainer import Trainer
 
     trainer = Trainer(_training(profile, chosen))
-    counts = network_counters(trainer.model)
+    side = trainer.training.image
+    counts = network_counters(trainer.model, (3, side, side))
     write = _silent if as_json else click.echo
     write(_network_line(trainer, counts))
     program = _Reporting(trainer, write)

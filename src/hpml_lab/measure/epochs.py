@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hpml_lab.errors import MeasurementError, NonFiniteLossError, TimingGapError
+from hpml_lab.measure.evaluation import Evaluation
 
 if TYPE_CHECKING:  # the clock needs torch; whoever reads saved epochs does not
     from hpml_lab.measure.clock import Clock
@@ -62,6 +63,7 @@ class Epoch:
         accuracy: top-1 share in [0, 1] over the same samples.
         total_s: from before the loader's iterator is made until the device is done.
         parts: None where they cannot be told apart.
+        evaluation: what a pass behind the epoch found; its time is not in `total_s`.
     """
 
     index: int
@@ -71,6 +73,7 @@ class Epoch:
     accuracy: float
     total_s: float
     parts: Parts | None
+    evaluation: Evaluation | None = None
 
     @property
     def gap(self) -> float:

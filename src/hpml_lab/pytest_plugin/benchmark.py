@@ -51,11 +51,25 @@ class Bench:
         return self._fixture(step)
 
     def time_exactly(
-        self, step: Callable[[], Any], timer: Callable[[], float], *, rounds: int, warm_up: int
+        self,
+        step: Callable[[], Any],
+        timer: Callable[[], float],
+        *,
+        rounds: int,
+        warm_up: int,
+        behind: Callable[[], None] | None = None,
     ) -> Any:
-        """Calls a step once in each round, behind a number of calls outside the statistics."""
+        """Calls a step once in each round, behind a number of calls outside the statistics.
+
+        Args:
+            step: what to time.
+            timer: a monotonic clock in seconds.
+            rounds: how often.
+            warm_up: how many further calls come before.
+            behind: called after each round, outside its time.
+        """
         self._prepare(timer)
-        return self._fixture.pedantic(step, rounds=rounds, warmup_rounds=warm_up)
+        return self._fixture.pedantic(step, teardown=behind, rounds=rounds, warmup_rounds=warm_up)
 
     def _prepare(self, timer: Callable[[], float]) -> None:
         # A collection inside a round would be timed with it.

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from hpml_lab.measure.record import Measurement, Value, is_value
@@ -57,7 +57,13 @@ class Measure:
         return self._bench.time(step, timer)
 
     def epochs(
-        self, trainer: "Trainer", *, rounds: int, warm_up: int = 1, timing: "Timing" = "phases"
+        self,
+        trainer: "Trainer",
+        *,
+        rounds: int,
+        warm_up: int = 1,
+        timing: "Timing" = "phases",
+        evaluated: bool = False,
     ) -> list["Epoch"]:
         """Trains for a number of epochs, each a round.
 
@@ -66,12 +72,14 @@ class Measure:
             rounds: measured epochs.
             warm_up: epochs before them, kept but marked.
             timing: ``phases`` or ``throughput``, see `measure.epochs`.
+            evaluated: whether each epoch is followed by an evaluation outside its time.
 
         Returns:
             all epochs, warm-up first.
         """
         from hpml_lab.measure.clock import clock_for
         from hpml_lab.measure.epochs import run_epoch
+        from hpml_lab.measure.evaluation import evaluate
 
         training = trainer.training
         clock = clock_for(training.device)
@@ -83,9 +91,18 @@ class Measure:
             epoch = run_epoch(trainer, clock, index, warm_up=index <= warm_up, timing=parts)
             self._epochs.append(epoch)
 
+        def evaluation() -> None:
+            self._epochs[-1] = replace(self._epochs[-1], evaluation=evaluate(trainer, clock))
+
         # A device that is done when the call returns has its parts for nothing.
         parts: Timing = "phases" if training.device == "cpu" else timing
-        self._bench.time_exactly(one_epoch, clock.now_s, rounds=rounds, warm_up=warm_up)
+        self._bench.time_exactly(
+            one_epoch,
+            clock.now_s,
+            rounds=rounds,
+            warm_up=warm_up,
+            behind=evaluation if evaluated else None,
+        )
         self._samples = self._epochs[-1].samples
         return self._epochs
 

@@ -4,7 +4,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip, ToTensor
+from torchvision.transforms import (
+    Compose,
+    Normalize,
+    RandomCrop,
+    RandomHorizontalFlip,
+    Resize,
+    ToTensor,
+)
 
 from hpml_lab.errors import InputError
 from hpml_lab.workloads.cifar10 import SIDE, Images
@@ -13,19 +20,28 @@ from hpml_lab.workloads.cifar10 import SIDE, Images
 MEAN = (0.4914, 0.4822, 0.4465)
 DEVIATION = (0.2023, 0.1994, 0.2010)
 TIMEOUT_S = 120
+TRANSFORMS = ("lab", "plain")
+# Without gradients the batch changes no result; one size for all compares their times fairly.
+EVALUATION_BATCH = 256
 
 Batch = tuple[Tensor, Tensor]
 
 
-def lab_transforms() -> Compose:
-    """Returns the lab's training transforms: crop, flip, to float in [0, 1], normalise."""
+def build_transforms(name: str = "lab", image: int = SIDE, *, augment: bool = True) -> Compose:
+    """Returns what makes a PIL image of 32x32 a float32 tensor of shape (3, image, image).
+
+    Args:
+        name: ``lab`` (crop, flip, to float in [0, 1], normalise) or ``plain`` (to float alone, as
+            in the GPU-memory lab).
+        image: side in pixels; resized to it bilinearly, with antialiasing, where it is not 32.
+        augment: False leaves crop and flip out.
+    """
+    random = [RandomCrop(SIDE, padding=4), RandomHorizontalFlip()]
+    resized = [Resize(image)] if image != SIDE else []
+    normalised = [Normalize(MEAN, DEVIATION)]
+    lab = name == "lab"
     return Compose(
-        [
-            RandomCrop(SIDE, padding=4),
-            RandomHorizontalFlip(),
-            ToTensor(),
-            Normalize(MEAN, DEVIATION),
-        ]
+        [*(random if lab and augment else []), *resized, ToTensor(), *(normalised if lab else [])]
     )
 
 
@@ -35,12 +51,17 @@ def worker_counts(processors: int) -> tuple[int, ...]:
     return (0, *(2**power for power in range(largest.bit_length()) if 2**power <= largest))
 
 
-class TrainingImages(Dataset[tuple[Tensor, int]]):
-    """Images one at a time, each augmented as in the lab: float32 of shape (3, 32, 32)."""
+class TransformedImages(Dataset[tuple[Tensor, int]]):
+    """Images one at a time, each transformed anew.
 
-    def __init__(self, images: Images) -> None:
+    Args:
+        images: what to read.
+        transform: of a PIL image, see `build_transforms`.
+    """
+
+    def __init__(self, images: Images, transform: Compose) -> None:
         self._images = images
-        self._transform = lab_transforms()
+        self._transform = transform
 
     def __len__(self) -> int:
         return len(self._images)
@@ -72,13 +93,14 @@ def training_loader(
     images: Images,
     batch_size: int,
     *,
+    transform: Compose | None = None,
     workers: int = 0,
     persistent_workers: bool = False,
     pin_memory: bool = False,
     drop_last: bool = False,
     seed: int = 0,
 ) -> DataLoader[tuple[Tensor, int]]:
-    """Returns the shuffled loader of the lab.
+    """Returns the shuffled loader of the lab, with the lab's transforms unless others are given.
 
     A worker that gives nothing for `TIMEOUT_S` seconds ends the epoch with an error.
 
@@ -87,7 +109,7 @@ def training_loader(
     """
     check_batch(batch_size, len(images))
     return _Loader(
-        TrainingImages(images),
+        TransformedImages(images, transform or build_transforms()),
         batch_size,
         shuffle=True,
         num_workers=workers,
@@ -96,4 +118,18 @@ def training_loader(
         drop_last=drop_last,
         timeout=TIMEOUT_S if workers else 0,
         generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def evaluation_loader(
+    images: Images, transform: Compose, *, workers: int = 0, pin_memory: bool = False
+) -> DataLoader[tuple[Tensor, int]]:
+    """Returns a loader of the images in their order, in batches of `EVALUATION_BATCH`."""
+    return _Loader(
+        TransformedImages(images, transform),
+        EVALUATION_BATCH,
+        num_workers=workers,
+        pin_memory=pin_memory,
+        timeout=TIMEOUT_S if workers else 0,
+        generator=torch.Generator(),  # the global one would change the augmentation that follows
     )

@@ -22,12 +22,15 @@ _KINDS: dict[str, tuple[type[optim.Optimizer], dict[str, Any]]] = {
 # The lab gives all of them one learning rate, so it ranks them at 0.1 and not at their best.
 _SETTINGS: dict[str, dict[str, Any]] = {"lab": {"lr": 0.1, "weight_decay": 5e-4}, "default": {}}
 
+# The GPU-memory lab scales the learning rate with the batch, up to this one.
+_LARGEST_SCALED_BATCH = 256
+
 OPTIMIZERS = tuple(_KINDS)
 SETTINGS = tuple(_SETTINGS)
 
 
 def build_optimizer(
-    name: str, parameters: Iterable[Parameter], settings: str = "lab"
+    name: str, parameters: Iterable[Parameter], settings: str = "lab", learning_rate: float = 0
 ) -> optim.Optimizer:
     """Returns an optimizer over the parameters.
 
@@ -35,6 +38,7 @@ def build_optimizer(
         name: one of `OPTIMIZERS`.
         parameters: what it updates.
         settings: ``lab`` (lr 0.1, weight decay 5e-4) or ``default`` (the library's own values).
+        learning_rate: in place of that of the settings, unless 0.
 
     Raises:
         InputError: for an unknown name or unknown settings.
@@ -44,7 +48,13 @@ def build_optimizer(
     if settings not in _SETTINGS:
         raise unknown("optimizer_settings", settings, SETTINGS)
     kind, own = _KINDS[name]
-    return kind(parameters, **own, **_SETTINGS[settings])
+    given = {"lr": learning_rate} if learning_rate else {}
+    return kind(parameters, **own, **(_SETTINGS[settings] | given))
+
+
+def learning_rate_for(batch_size: int) -> float:
+    """Returns the GPU-memory lab's learning rate: 1e-4 at batch 4, in proportion up to 256."""
+    return 1e-4 * min(batch_size, _LARGEST_SCALED_BATCH) / 4
 
 
 def theory_name(name: str) -> tuple[str, float]:

@@ -1,7 +1,7 @@
 """Sizes: what two processor cores hold in minutes, and what the lab asks for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hpml_lab.errors import unknown
@@ -21,6 +21,11 @@ class Profile:
             batch size: a last, smaller batch would be compiled a second time.
         device_images: images of an epoch where devices are compared; the CPU has to end it too.
         memory_batch: samples a step where memory is compared.
+        memory_image: side of the images where ResNet-152's memory is compared.
+        batch_network: what is trained where batch sizes are compared by time and accuracy.
+        batch_images: images of an epoch there.
+        batch_image: their side in pixels.
+        batch_workers: loader processes there; to resize an image costs a processor about 1 ms.
     """
 
     name: str
@@ -29,15 +34,22 @@ class Profile:
     compile_images: int
     device_images: int
     memory_batch: int
+    memory_image: int
+    batch_network: str
+    batch_images: int
+    batch_image: int
+    batch_workers: int
 
-    def images_of(self, training: Training, images: int) -> int:
-        """Returns how many images a case takes: a number of this profile's, or what was asked for.
+    def sized(self, training: Training, **sizes: Any) -> Training:
+        """Returns a case's training at this profile's sizes for its question.
 
         Args:
-            training: the case's; an axis may have set its images.
-            images: the profile's number for this question, such as `device_images`.
+            training: the case's; what an axis has set in it stays.
+            sizes: fields of `Training`, such as ``images=profile.device_images``.
         """
-        return images if training.images == self.training.images else training.images
+        own = asdict(self.training)
+        free = {name: size for name, size in sizes.items() if getattr(training, name) == own[name]}
+        return replace(training, **_with_width(free))
 
     def training_with(self, changes: Mapping[str, Any]) -> Training:
         """Returns the training with some fields changed.
@@ -47,14 +59,41 @@ class Profile:
         Raises:
             InputError: for a value that is not allowed.
         """
-        if changes.get("network", CIFAR_RESNET) != CIFAR_RESNET:
-            changes = {"width": LAB_WIDTH, **changes}
-        return replace(self.training, **changes)
+        return replace(self.training, **_with_width(changes))
+
+
+def _with_width(changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    other = changes.get("network", CIFAR_RESNET) != CIFAR_RESNET
+    return {"width": LAB_WIDTH, **changes} if other else changes
 
 
 _PROFILES = {
-    "quick": Profile("quick", Training(width=8, images=2048), 5, 1024, 2048, 8),
-    "full": Profile("full", Training(), 5, 49_920, 4096, 128),
+    "quick": Profile(
+        name="quick",
+        training=Training(width=8, images=2048),
+        epochs=5,
+        compile_images=1024,
+        device_images=2048,
+        memory_batch=8,
+        memory_image=32,
+        batch_network=CIFAR_RESNET,
+        batch_images=256,
+        batch_image=32,
+        batch_workers=0,
+    ),
+    "full": Profile(
+        name="full",
+        training=Training(),
+        epochs=5,
+        compile_images=49_920,
+        device_images=4096,
+        memory_batch=128,
+        memory_image=224,
+        batch_network="resnet18",
+        batch_images=4096,
+        batch_image=224,
+        batch_workers=8,
+    ),
 }
 PROFILES = tuple(_PROFILES)
 

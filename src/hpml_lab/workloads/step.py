@@ -13,6 +13,13 @@ from hpml_lab.workloads.loading import Batch
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
+def autocast(device: str, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """Returns the context of a forward pass in ``float32`` or, by autocast, ``bfloat16``."""
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device, torch.bfloat16)
+
+
 @dataclass
 class TrainingStep:
     """One optimizer step on one fixed batch, callable without arguments.
@@ -45,7 +52,7 @@ class TrainingStep:
         """Returns the loss before the step, a scalar on the device; lets the outputs go at once."""
         inputs, targets = self.batch
         self.optimizer.zero_grad(set_to_none=True)
-        with self._autocast(inputs.device.type):
+        with autocast(inputs.device.type, self.precision):
             value = self.loss(self.model(inputs), targets)
         return self._descend(value)
 
@@ -53,7 +60,7 @@ class TrainingStep:
         """Takes a step on another batch; returns its loss and outputs, detached."""
         inputs, targets = batch
         self.optimizer.zero_grad(set_to_none=True)
-        with self._autocast(inputs.device.type):
+        with autocast(inputs.device.type, self.precision):
             outputs = self.model(inputs)
             value = self.loss(outputs, targets)
         return self._descend(value), outputs.detach()
@@ -62,8 +69,3 @@ class TrainingStep:
         value.backward()
         self.optimizer.step()
         return value.detach()
-
-    def _autocast(self, device: str) -> contextlib.AbstractContextManager[Any]:
-        if self.precision == "float32":
-            return contextlib.nullcontext()
-        return torch.autocast(device, torch.bfloat16)

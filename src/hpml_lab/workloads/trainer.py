@@ -11,10 +11,10 @@ from hpml_lab.workloads.cifar10 import Images
 from hpml_lab.workloads.compilation import compiled
 from hpml_lab.workloads.devices import missing
 from hpml_lab.workloads.images import open_images
-from hpml_lab.workloads.loading import Batch, training_loader
+from hpml_lab.workloads.loading import Batch, build_transforms, evaluation_loader, training_loader
 from hpml_lab.workloads.networks import build_network
 from hpml_lab.workloads.optimizers import build_optimizer
-from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.workloads.step import TrainingStep, autocast
 from hpml_lab.workloads.training import MEMORY_FORMATS, Training
 
 
@@ -31,6 +31,7 @@ class Trainer:
         model: in training mode on the device, not compiled.
         optimizer: over its parameters.
         loader: yields batches on the host.
+        evaluation_loader: yields the same images in their order, without augmentation.
 
     Raises:
         InputError: if the device or the data cannot be had, or the batch is larger than the data.
@@ -46,13 +47,17 @@ class Trainer:
         self.training = training
         self.source = images.source
         self.loader: DataLoader[Any] = _loader(training, images)
+        self.evaluation_loader: DataLoader[Any] = _evaluation_loader(training, images)
         model = build_network(
             training.network, width=training.width, batch_norm=training.batch_norm
         )
         self.model = model.to(memory_format=MEMORY_FORMATS[training.memory_format])
         self.model.to(training.device)
         self.optimizer = build_optimizer(
-            training.optimizer, self.model.parameters(), training.optimizer_settings
+            training.optimizer,
+            self.model.parameters(),
+            training.optimizer_settings,
+            training.learning_rate,
         )
         self._model = compiled(self.model, training.compile_mode)
 
@@ -74,6 +79,14 @@ class Trainer:
             torch.compiler.cudagraph_mark_step_begin()
         return self._fixed(batch).on(batch)
 
+    def predict(self, inputs: Tensor) -> Tensor:
+        """Returns the logits of inputs on the device, in evaluation mode and not compiled."""
+        self.model.eval()
+        with torch.no_grad(), autocast(inputs.device.type, self.training.precision):
+            logits: Tensor = self.model(inputs)
+        self.model.train()
+        return logits
+
     def fixed_step(self) -> TrainingStep:
         """Returns a step on the loader's first batch, kept on the device: no loading in it."""
         return self._fixed(self.to_device(next(iter(self.loader))))
@@ -92,9 +105,19 @@ def _loader(training: Training, images: Images) -> "DataLoader[Any]":
     return training_loader(
         images,
         training.batch_size,
+        transform=build_transforms(training.transforms, training.image),
         workers=training.workers,
         persistent_workers=training.persistent_workers,
         pin_memory=training.pin_memory,
         drop_last=training.drop_last,
         seed=training.seed,
+    )
+
+
+def _evaluation_loader(training: Training, images: Images) -> "DataLoader[Any]":
+    return evaluation_loader(
+        images,
+        build_transforms(training.transforms, training.image, augment=False),
+        workers=training.workers,
+        pin_memory=training.pin_memory,
     )

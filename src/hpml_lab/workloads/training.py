@@ -1,14 +1,16 @@
 """One training configuration."""
 
+import math
 from dataclasses import dataclass, fields
 
 import torch
 
 from hpml_lab.errors import InputError, unknown
+from hpml_lab.workloads.cifar10 import SIDE
 from hpml_lab.workloads.compilation import MODES
 from hpml_lab.workloads.devices import DEVICES
 from hpml_lab.workloads.images import existing_folder
-from hpml_lab.workloads.loading import check_batch
+from hpml_lab.workloads.loading import TRANSFORMS, check_batch
 from hpml_lab.workloads.networks import LAB_WIDTH, check_network
 from hpml_lab.workloads.optimizers import OPTIMIZERS, SETTINGS
 
@@ -25,7 +27,9 @@ class Training:
         width: channels of the first stage of the CIFAR ResNet.
         batch_norm: whether the network has batch norm.
         data: ``generated``, ``download`` or a folder that holds CIFAR-10.
-        images: how many training images an epoch has; 0 for all.
+        images: how many training images an epoch has, the first ones; 0 for all.
+        image: side of the images in pixels; they are resized to it.
+        transforms: ``lab`` (crop, flip, normalise) or ``plain`` (to float in [0, 1] alone).
         batch_size: samples a step.
         drop_last: whether a last, smaller batch is left out.
         workers: loader processes besides the main one.
@@ -33,6 +37,7 @@ class Training:
         pin_memory: whether batches lie in page-locked memory.
         optimizer: one of `optimizers.OPTIMIZERS`.
         optimizer_settings: ``lab`` or ``default``.
+        learning_rate: in place of that of the settings; 0 keeps it.
         precision: ``float32``, or ``bfloat16`` for autocast.
         memory_format: ``contiguous`` or ``channels_last``.
         compile_mode: one of `compilation.MODES`.
@@ -48,6 +53,8 @@ class Training:
     batch_norm: bool = True
     data: str = "generated"
     images: int = 0
+    image: int = SIDE
+    transforms: str = "lab"
     batch_size: int = 128
     drop_last: bool = False
     workers: int = 2
@@ -55,6 +62,7 @@ class Training:
     pin_memory: bool = False
     optimizer: str = "sgd-momentum"
     optimizer_settings: str = "lab"
+    learning_rate: float = 0.0
     precision: str = "float32"
     memory_format: str = "contiguous"
     compile_mode: str = "eager"
@@ -62,9 +70,11 @@ class Training:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("images", 0), ("batch_size", 1), ("workers", 0), ("seed", 0)):
+        for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} {getattr(self, name)} is too small; give {least} or more")
+        if not math.isfinite(self.learning_rate):
+            raise InputError(f"learning_rate {self.learning_rate} is not a finite number")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise unknown(name, getattr(self, name), allowed)
@@ -75,7 +85,9 @@ class Training:
             existing_folder(self.data)
 
 
+_LEAST = {"images": 0, "image": 1, "batch_size": 1, "workers": 0, "learning_rate": 0, "seed": 0}
 _CHOICES: dict[str, tuple[str, ...]] = {
+    "transforms": TRANSFORMS,
     "optimizer": OPTIMIZERS,
     "optimizer_settings": SETTINGS,
     "precision": PRECISIONS,
@@ -85,7 +97,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 
-def parse_field(name: str, text: str) -> int | bool | str:
+def parse_field(name: str, text: str) -> int | float | bool | str:
     """Returns the value of one field of `Training` from its text.
 
     Raises:
@@ -101,6 +113,7 @@ def parse_field(name: str, text: str) -> int | bool | str:
     if kinds[name] is str:
         return text
     try:
-        return int(text)
+        return float(text) if kinds[name] is float else int(text)
     except ValueError:
-        raise InputError(f"{name} {text!r} is not a whole number") from None
+        kind = "number" if kinds[name] is float else "whole number"
+        raise InputError(f"{name} {text!r} is not a {kind}") from None
