@@ -1,0 +1,43 @@
+"""GPU-memory lab, section 3: which batch size is fastest over ten epochs, and which learns most.
+
+The lab draws its images with replacement, so that some are missing; here all are distinct.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from hpml_lab.workloads.optimizers import learning_rate_for
+from hpml_lab.workloads.trainer import Trainer
+
+EPOCHS = 10
+
+
+@pytest.fixture
+def lab_training(training, profile):
+    """The lab's training at one batch size: its network, images and learning rate."""
+    if training.batch_size > profile.batch_images:
+        pytest.skip(f"an epoch has only {profile.batch_images} images in profile {profile.name}")
+    training = profile.sized(
+        training,
+        network=profile.batch_network,
+        images=profile.batch_images,
+        image=profile.batch_image,
+        workers=profile.batch_workers,
+        learning_rate=learning_rate_for(training.batch_size),
+        optimizer_settings="default",
+        transforms="plain",
+    )
+    return replace(training, persistent_workers=True)
+
+
+@pytest.mark.learning
+@pytest.mark.benchmark(group="batch_learning")
+@pytest.mark.axes(batch_size=[4, 16, 64, 256, 1024], seed=[0, 1, 2])
+def test_epochs(measure, lab_training):
+    """Ten epochs, each followed by an evaluation on the same images outside its time."""
+    Trainer(lab_training).fixed_step()()  # libraries start before the first epoch, not in it
+    trainer = Trainer(lab_training)
+    epochs = measure.epochs(trainer, rounds=EPOCHS, warm_up=0, timing="throughput", evaluated=True)
+    assert [epoch.index for epoch in epochs] == list(range(1, EPOCHS + 1))
+    assert {epoch.evaluation.samples for epoch in epochs} == {lab_training.images}
