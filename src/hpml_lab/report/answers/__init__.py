@@ -3,6 +3,7 @@
 from hpml_lab.errors import RunFileError
 from hpml_lab.history.run import Run
 from hpml_lab.report.answers import (
+    batch_learning,
     batch_size,
     compilation,
     device,
@@ -12,7 +13,7 @@ from hpml_lab.report.answers import (
 )
 from hpml_lab.report.answers.answer import Answer
 
-_PARTS = (workers, device, learning, compilation, network, batch_size)
+_PARTS = (workers, device, learning, compilation, network, batch_size, batch_learning)
 
 
 def answers(run: Run) -> list[Answer]:

@@ -8,6 +8,8 @@ from hpml_lab.history.run import Run
 from hpml_lab.measure.epochs import Epoch, Parts
 from hpml_lab.measure.record import Measurement, Value
 
+_CIFAR_SIDE = 32
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -65,13 +67,20 @@ def setting(case: Measurement, *axes: str) -> str:
     images = of.get("images") or "all"
     words = {
         "device": f"{of.get('device')}",
-        "network": f"{of.get('network')} of width {of.get('width')}",
+        "network": _network(of),
         "images": f"{images} {of.get('source')} images",
         "batch_size": f"batch {of.get('batch_size')}",
         "workers": f"{of.get('workers')} workers",
         "optimizer": f"{of.get('optimizer')} with {of.get('optimizer_settings')} settings",
     }
     return ", ".join(text for name, text in words.items() if name not in axes)
+
+
+def _network(of: dict[str, Value]) -> str:
+    width = f" of width {of.get('width')}" if of.get("network") == "resnet18-cifar" else ""
+    image = of.get("image", _CIFAR_SIDE)
+    side = "" if image == _CIFAR_SIDE else f" at {image} px"
+    return f"{of.get('network')}{width}{side}"
 
 
 def typical_s(case: Measurement) -> float:
@@ -94,6 +103,6 @@ def deviation(values: list[float]) -> float:
     return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
-def plus_minus(values: list[float]) -> str:
-    """Returns mean and sample standard deviation in seconds, as in ``1.234 ± 0.012``."""
-    return f"{statistics.fmean(values):.3f} ± {deviation(values):.3f}"
+def plus_minus(values: list[float], digits: int = 3) -> str:
+    """Returns mean and sample standard deviation, as in ``1.234 ± 0.012``."""
+    return f"{statistics.fmean(values):.{digits}f} ± {deviation(values):.{digits}f}"
