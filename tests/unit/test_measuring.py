@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from hpml_lab.measure import clock as clock_module
+from hpml_lab.measure.record import Row
 from hpml_lab.pytest_plugin.measuring import Measure
 from hpml_lab.workloads.trainer import Trainer
 from hpml_lab.workloads.training import Training
@@ -77,6 +78,24 @@ def test_samples_can_be_given(bench):
     measure(int, samples=5)
     measure.finish()
     assert bench.record["samples"] == 5
+
+
+def test_a_number_of_rounds_can_be_given(bench):
+    """A step too long to repeat is called as often as asked for, without a warm-up."""
+    calls = []
+    measure = Measure(bench, {})
+    measure(lambda: calls.append(1), rounds=3)
+    assert (len(calls), len(bench.timed)) == (3, 3)
+
+
+def test_timelines_are_kept_by_name(bench):
+    """Rows are saved as they are."""
+    measure = Measure(bench, {})
+    measure.timelines["planned"] = [Row("forward", "conv", [1, 0, 0, 0, 0, 0, 0])]
+    measure(int)
+    measure.finish()
+    (row,) = bench.record["timelines"]["planned"]
+    assert row == {"phase": "forward", "layer": "conv", "live_bytes": [1, 0, 0, 0, 0, 0, 0]}
 
 
 def test_epochs_are_kept_with_the_warm_up_marked(bench, images):

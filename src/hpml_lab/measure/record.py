@@ -25,6 +25,21 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Row:
+    """What was alive at one moment of a step, as short as can be.
+
+    Attributes:
+        phase: one of `theory.timeline.PHASES`.
+        layer: the path of the module at work; empty outside all modules.
+        live_bytes: for each of `theory.timeline.CATEGORIES`, in that order.
+    """
+
+    phase: str
+    layer: str
+    live_bytes: list[int]
+
+
+@dataclass(frozen=True)
 class Measurement:
     """The record under ``extra_info.hpml`` of a saved benchmark.
 
@@ -40,6 +55,7 @@ class Measurement:
             that has rounds.
         failures: of processes that left no rounds.
         flags: reasons to doubt the numbers, such as counters that differ between processes.
+        timelines: memory over one step, by name such as ``planned``: see `measure.timelines`.
     """
 
     case: dict[str, Value]
@@ -51,6 +67,7 @@ class Measurement:
     epochs: list[Epoch] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
+    timelines: dict[str, list[Row]] = field(default_factory=dict)
 
 
 def is_value(value: object) -> TypeGuard[Value]:

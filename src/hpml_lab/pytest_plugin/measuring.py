@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from hpml_lab.measure.record import Measurement, Value, is_value
+from hpml_lab.measure.record import Measurement, Row, Value, is_value
 from hpml_lab.pytest_plugin.benchmark import Bench
 
 if TYPE_CHECKING:
@@ -23,11 +23,13 @@ class Measure:
     Attributes:
         counters: exact integers to keep with the result.
         memory: bytes to keep with the result.
+        timelines: memory over a step to keep with the result, by name.
     """
 
     def __init__(self, bench: Bench, parameters: dict[str, Any]) -> None:
         self.counters: dict[str, int] = {}
         self.memory: dict[str, int] = {}
+        self.timelines: dict[str, list[Row]] = {}
         self._bench = bench
         self._case: dict[str, Value] = {
             name: value for name, value in parameters.items() if is_value(value)
@@ -35,12 +37,15 @@ class Measure:
         self._samples: int | None = None
         self._epochs: list[Epoch] = []
 
-    def __call__(self, step: Callable[[], Any], *, samples: int | None = None) -> Any:
+    def __call__(
+        self, step: Callable[[], Any], *, samples: int | None = None, rounds: int | None = None
+    ) -> Any:
         """Times a callable without arguments.
 
         Args:
             step: what to time, such as a `workloads.step.TrainingStep`.
             samples: how many samples one call works on; a `TrainingStep` knows.
+            rounds: how many calls to time one by one; as many as is due unless given.
 
         Returns:
             what the step returned last.
@@ -54,6 +59,8 @@ class Measure:
             clock.synchronise()
             return clock.now_s()
 
+        if rounds is not None:
+            return self._bench.time_exactly(step, timer, rounds=rounds, warm_up=0)
         return self._bench.time(step, timer)
 
     def epochs(
@@ -120,6 +127,7 @@ class Measure:
             counters=self.counters,
             memory=self.memory,
             epochs=self._epochs,
+            timelines=self.timelines,
         )
         self._bench.describe(asdict(record))
 

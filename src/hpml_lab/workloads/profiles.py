@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hpml_lab.errors import unknown
+from hpml_lab.units import MIB
 from hpml_lab.workloads.networks import CIFAR_RESNET, LAB_WIDTH
 from hpml_lab.workloads.training import Training
 
@@ -22,6 +23,7 @@ class Profile:
         device_images: images of an epoch where devices are compared; the CPU has to end it too.
         memory_batch: samples a step where memory is compared.
         memory_image: side of the images where ResNet-152's memory is compared.
+        memory_limit_bytes: what the largest batch has to fit into.
         batch_network: what is trained where batch sizes are compared by time and accuracy.
         batch_images: images of an epoch there.
         batch_image: their side in pixels.
@@ -35,6 +37,7 @@ class Profile:
     device_images: int
     memory_batch: int
     memory_image: int
+    memory_limit_bytes: int
     batch_network: str
     batch_images: int
     batch_image: int
@@ -76,6 +79,7 @@ _PROFILES = {
         device_images=2048,
         memory_batch=8,
         memory_image=32,
+        memory_limit_bytes=64 * MIB,
         batch_network=CIFAR_RESNET,
         batch_images=256,
         batch_image=32,
@@ -89,6 +93,7 @@ _PROFILES = {
         device_images=4096,
         memory_batch=128,
         memory_image=224,
+        memory_limit_bytes=8188 * MIB,  # the card of write-up 000
         batch_network="resnet18",
         batch_images=4096,
         batch_image=224,
