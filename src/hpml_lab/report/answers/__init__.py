@@ -7,13 +7,25 @@ from hpml_lab.report.answers import (
     batch_size,
     compilation,
     device,
+    largest_batch,
     learning,
+    memory,
     network,
     workers,
 )
 from hpml_lab.report.answers.answer import Answer
 
-_PARTS = (workers, device, learning, compilation, network, batch_size, batch_learning)
+_PARTS = (
+    workers,
+    device,
+    learning,
+    compilation,
+    network,
+    memory,
+    largest_batch,
+    batch_size,
+    batch_learning,
+)
 
 
 def answers(run: Run) -> list[Answer]:

@@ -77,9 +77,10 @@ def setting(case: Measurement, *axes: str) -> str:
 
 
 def _network(of: dict[str, Value]) -> str:
-    width = f" of width {of.get('width')}" if of.get("network") == "resnet18-cifar" else ""
-    image = of.get("image", _CIFAR_SIDE)
-    side = "" if image == _CIFAR_SIDE else f" at {image} px"
+    cifar = of.get("network") == "resnet18-cifar"
+    width = f" of width {of.get('width')}" if cifar else ""
+    known = "image" not in of or (cifar and of["image"] == _CIFAR_SIDE)
+    side = "" if known else f" at {of['image']} px"
     return f"{of.get('network')}{width}{side}"
 
 
