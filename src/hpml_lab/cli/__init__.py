@@ -30,15 +30,22 @@ def cli() -> None:
 @cli.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--storage", default=STORAGE, type=click.Path(path_type=Path), show_default=True)
+@click.option("--pictures", type=click.Path(path_type=Path), help="Draw memory into this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def answers(file: Path | None, storage: Path, as_json: bool) -> None:
+def answers(file: Path | None, storage: Path, pictures: Path | None, as_json: bool) -> None:
     """Print the lab's tables from a saved run (default: the last one)."""
     from hpml_lab.history.run import read_run
     from hpml_lab.history.store import latest
     from hpml_lab.report import answers, terminal
 
-    found = answers.answers(read_run(file or latest(storage)))
+    run = read_run(file or latest(storage))
+    found = answers.answers(run)
     click.echo(json.dumps([asdict(a) for a in found]) if as_json else terminal.render(found))
+    if pictures is not None:
+        from hpml_lab.report.figures import draw_run
+
+        for path in draw_run(run, pictures):
+            click.echo(f"Drawn: {path}", err=True)
 
 
 @cli.command()

@@ -1,5 +1,6 @@
 """Pictures of what was planned and measured."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from hpml_lab.errors import InputError
+from hpml_lab.history.run import Run
+from hpml_lab.measure.record import Row
+from hpml_lab.report.answers.answer import setting
+from hpml_lab.report.terminal import plain
 from hpml_lab.theory.timeline import CATEGORIES, Moment
 from hpml_lab.units import MIB, mebibytes
 
@@ -42,6 +47,30 @@ def draw_memory(outlines: Mapping[str, Sequence[Moment]], title: str, path: Path
         figure.savefig(path, dpi=150)
     except ValueError as error:
         raise InputError(f"picture {str(path)!r}: {error}; end it in .png, .svg or .pdf") from error
+
+
+def draw_run(run: Run, folder: Path) -> list[Path]:
+    """Draws every step of a run whose memory was planned and watched; returns the files.
+
+    Args:
+        run: the saved run.
+        folder: where the pictures go, as PNG; made if it is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for benchmark in run.benchmarks:
+        case = benchmark.measurement
+        if case is None or not case.timelines:
+            continue
+        path = folder / f"memory-{re.sub(r'[^A-Za-z0-9.=-]+', '-', benchmark.name)}.png"
+        outlines = {name: list(map(_moment, rows)) for name, rows in case.timelines.items()}
+        draw_memory(outlines, plain(f"{benchmark.name}: {setting(case)}").plain, path)
+        drawn.append(path)
+    return drawn
+
+
+def _moment(row: Row) -> Moment:
+    return Moment(row.phase, row.layer, dict(zip(CATEGORIES, row.live_bytes, strict=True)))
 
 
 def _draw(panel: Any, name: str, outline: Sequence[Moment]) -> None:
