@@ -122,6 +122,26 @@ def test_what_was_there_before_does_not_count_nor_does_its_release():
     assert allocator_peak(step) == 4400
 
 
+def test_a_block_at_a_watched_address_is_from_before_all_the_same():
+    """What was watched at an address once says nothing of a later block there."""
+    held = []
+
+    def allocate():
+        held.extend(torch.empty(1000) for _ in range(100))
+        return {tensor.data_ptr() for tensor in held}
+
+    addresses = set()
+    allocator_peak(lambda: addresses.update(allocate()))
+    held.clear()
+    assert allocate() & addresses
+
+    def step():
+        held.clear()
+        return torch.empty(2000)
+
+    assert allocator_peak(step) == 8000
+
+
 def test_a_second_step_frees_the_gradients_of_the_first():
     """Over two steps that replace 4000 bytes of gradients the peak is that of one."""
     held = []

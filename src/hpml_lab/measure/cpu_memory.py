@@ -1,10 +1,11 @@
 """The memory of a step on the CPU: what its allocator gave out, and what the process held."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from torch._C._profiler import _EventType
 from torch.profiler import ProfilerActivity, profile
 
 _PROCESS = Path("/proc/self")
@@ -53,14 +54,27 @@ def allocator_peak(step: Callable[[], Any], least_bytes: int = 1) -> int:
     with profile(activities=activities, profile_memory=True, acc_events=True) as recorded:
         step()
     assert recorded.profiler is not None  # noqa: S101 - set since the block has ended
-    # No public event tells bytes and their order.
-    events = recorded.profiler.kineto_results.events()
-    memory = [e for e in events if e.name() == "[memory]" and e.device_type().name == "CPU"]
-    held = peak = 0
-    for event in sorted(memory, key=lambda event: event.start_ns()):
-        held += event.nbytes() if abs(event.nbytes()) >= least_bytes else 0
-        peak = max(peak, held)
+    # No public event tells bytes and addresses.
+    tree = recorded.profiler.kineto_results.experimental_event_tree()
+    held: dict[int, int] = {}
+    peak = now = 0
+    for event in sorted(_allocations(tree), key=lambda event: event.start_time_ns):
+        block, size = event.extra_fields.ptr, event.extra_fields.alloc_size
+        if size >= least_bytes:
+            held[block] = size
+            now += size
+        elif size < 0:
+            # For a block from before, torch tells a size that was once at the same address.
+            now -= held.pop(block, 0)
+        peak = max(peak, now)
     return peak
+
+
+def _allocations(events: Iterable[Any]) -> Iterator[Any]:
+    for event in events:
+        if event.tag == _EventType.Allocation and event.extra_fields.device.type == "cpu":
+            yield event
+        yield from _allocations(event.children)
 
 
 def resident_peak(step: Callable[[], Any], process: Path = _PROCESS) -> int | None:
