@@ -62,7 +62,7 @@ def draw_run(run: Run, folder: Path) -> list[Path]:
         case = benchmark.measurement
         if case is None or not case.timelines:
             continue
-        path = folder / f"memory-{re.sub(r'[^A-Za-z0-9.=-]+', '-', benchmark.name)}.png"
+        path = folder / f"memory-{re.sub(r'[^A-Za-z0-9_=-]+', '-', benchmark.name)}.png"
         outlines = {name: list(map(_moment, rows)) for name, rows in case.timelines.items()}
         draw_memory(outlines, plain(f"{benchmark.name}: {setting(case)}").plain, path)
         drawn.append(path)

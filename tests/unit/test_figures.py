@@ -1,0 +1,51 @@
+"""Pictures of a saved run's memory."""
+
+import pytest
+from made_up_runs import benchmark, run_of
+
+from hpml_lab.errors import InputError
+from hpml_lab.measure.record import Row
+from hpml_lab.report.figures import draw_memory, draw_run
+from hpml_lab.theory.timeline import CATEGORIES, Moment
+
+ROWS = [
+    Row("before", "", [10, 0, 0, 1, 0, 0, 0]),
+    Row("forward", "conv", [10, 0, 0, 1, 40, 0, 2]),
+    Row("backward", "conv", [10, 0, 0, 1, 30, 20, 9]),
+    Row("optimizer", "", [10, 0, 0, 1, 0, 20, 0]),
+]
+
+OUTLINE = [
+    Moment(row.phase, row.layer, dict(zip(CATEGORIES, row.live_bytes, strict=True))) for row in ROWS
+]
+
+
+def measured(**timelines):
+    """Returns a saved benchmark with timelines, under a name that no file may have."""
+    found = benchmark("memory_plan", seconds=[1.0])
+    found.measurement.timelines.update(timelines)
+    object.__setattr__(found, "name", "test_step[cpu/../<b>\x1b[31m]")
+    return found
+
+
+def test_each_watched_step_is_a_picture(tmp_path):
+    """One PNG for the case with timelines, none for the other; its name is a plain one."""
+    run = run_of(measured(planned=ROWS, tracked=ROWS), measured())
+    (path,) = draw_run(run, tmp_path / "pictures")
+    assert path == tmp_path / "pictures" / "memory-test_step-cpu-b-31m-.png"
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_peak_is_labelled(tmp_path):
+    """The fullest moment has a mark with its size, phase and layer."""
+    draw_memory({"predicted": OUTLINE}, "a step", tmp_path / "step.svg")
+    drawn = (tmp_path / "step.svg").read_text()
+    # matplotlib writes the text of each label as a comment beside its glyphs.
+    for label in ("peak 0.00 MiB", "backward conv", "activations", "a step"):
+        assert f"<!-- {label}" in drawn or label in drawn
+
+
+def test_a_picture_of_no_kind_is_refused(tmp_path):
+    """The error names the endings that can be."""
+    with pytest.raises(InputError, match=r"end it in \.png, \.svg or \.pdf"):
+        draw_memory({"predicted": OUTLINE}, "a step", tmp_path / "step.txt")
