@@ -10,6 +10,7 @@ from hpml_lab.report import terminal
 from hpml_lab.report.answers import answers
 from hpml_lab.report.answers.answer import Answer
 from hpml_lab.report.answers.compilation import break_even_epoch
+from hpml_lab.units import MIB
 
 
 def answer(item, *benchmarks):
@@ -129,6 +130,20 @@ def test_c8_says_when_a_mode_pays_and_which_are_missing():
         in found.sentences
     )
     assert found.sentences[-1] == "Not in this run: reduce-overhead."
+
+
+def test_the_memory_of_compile_modes_stands_beside_eager():
+    """Half of eager's 100 MiB; a reading that one mode lacks is left out."""
+    readings = {"eager": {"peak_step_bytes": 100 * MIB, "peak_resident_bytes": 1}}
+    readings["default"] = {"peak_step_bytes": 50 * MIB}
+    cases = [
+        benchmark("compile_modes", [epoch(1, 2.0)], compile_mode=mode, memory=memory)
+        for mode, memory in readings.items()
+    ]
+    (found,) = [a for a in answers(run_of(*cases)) if a.title == "Memory of compile modes"]
+    assert found.columns == ["mode", "a step's own MiB"]
+    assert found.rows == [["eager", "100.0"], ["default", "50.0"]]
+    assert found.sentences == ["A step's own against eager: default 0.50x."]
 
 
 def test_batch_sizes_are_compared_by_samples_a_second():

@@ -6,13 +6,27 @@ import statistics
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
 from hpml_lab.report.answers.answer import Answer, alike, lab_cases, measured, plus_minus, setting
+from hpml_lab.units import MIB, ratio
 
 _MODES = ("eager", "default", "reduce-overhead", "max-autotune")
+# On CUDA, what graphs replay is not allocated anew: their memory shows in what is reserved.
+_READINGS = {
+    "peak_step_bytes": "a step's own MiB",
+    "peak_resident_bytes": "process MiB",
+    "peak_allocated_bytes": "allocated MiB",
+    "peak_reserved_bytes": "reserved MiB",
+    "device_used_bytes": "device used MiB",
+}
 
 
 def answers(run: Run) -> list[Answer]:
     """Returns the answer to C8 for each device and setting in the run."""
-    return [_c8(modes) for modes in alike(lab_cases(run, "compile_modes"), "compile_mode")]
+    found = []
+    for modes in alike(lab_cases(run, "compile_modes"), "compile_mode"):
+        found.append(_c8(modes))
+        readings = [name for name in _READINGS if all(name in case.memory for case in modes)]
+        found += [_memory(modes, readings)] if readings else []
+    return found
 
 
 def break_even_epoch(first_s: float, steady_s: float, eager: tuple[float, float]) -> int | None:
@@ -57,6 +71,28 @@ def _c8(cases: list[Measurement]) -> Answer:
         [_row(mode, by_mode) for mode in present],
         sentences,
     )
+
+
+def _memory(cases: list[Measurement], readings: list[str]) -> Answer:
+    by_mode = {str(case.case["compile_mode"]): case.memory for case in cases}
+    present = [mode for mode in _MODES if mode in by_mode]
+    return Answer(
+        "",
+        "Memory of compile modes",
+        setting(cases[0]),
+        ["mode", *(_READINGS[name] for name in readings)],
+        [[mode, *(f"{by_mode[mode][name] / MIB:,.1f}" for name in readings)] for mode in present],
+        _memory_words(by_mode, readings[0]),
+    )
+
+
+def _memory_words(by_mode: dict[str, dict[str, int]], reading: str) -> list[str]:
+    eager = by_mode.get("eager")
+    compiled = {mode: memory[reading] for mode, memory in by_mode.items() if mode != "eager"}
+    if eager is None or not compiled:
+        return []
+    ratios = ", ".join(f"{mode} {ratio(size / eager[reading])}" for mode, size in compiled.items())
+    return [f"{_READINGS[reading].removesuffix(' MiB').capitalize()} against eager: {ratios}."]
 
 
 def _row(mode: str, by_mode: dict[str, Measurement]) -> list[str]:
