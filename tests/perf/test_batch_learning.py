@@ -32,6 +32,7 @@ def lab_training(training, profile):
 
 
 @pytest.mark.learning
+@pytest.mark.once
 @pytest.mark.benchmark(group="batch_learning")
 @pytest.mark.axes(batch_size=[4, 16, 64, 256, 1024], seed=[0, 1, 2])
 def test_epochs(measure, lab_training):

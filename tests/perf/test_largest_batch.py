@@ -56,6 +56,7 @@ def limited(training, limit):
         torch.cuda.set_per_process_memory_fraction(1.0)
 
 
+@pytest.mark.once
 @pytest.mark.benchmark(group="largest_batch")
 @pytest.mark.axes(optimizer=["sgd", "sgd-momentum", "adam"])
 def test_largest_batch(measure, training, profile):

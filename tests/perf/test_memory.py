@@ -22,6 +22,7 @@ def trainer(training, profile):
     return Trainer(replace(training, width=LAB_WIDTH, batch_size=batch, images=batch, workers=0))
 
 
+@pytest.mark.once
 @pytest.mark.benchmark(group="memory")
 @pytest.mark.axes(optimizer=list(COPIES))
 def test_step(measure, trainer):

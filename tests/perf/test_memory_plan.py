@@ -53,6 +53,7 @@ def check_tensors(found, state):
     assert backward_peak_bytes(found.tracked) - backward_peak_bytes(found.first) == state
 
 
+@pytest.mark.once
 @pytest.mark.benchmark(group="memory_plan")
 @pytest.mark.axes(optimizer=["sgd", "sgd-momentum", "adam"])
 def test_optimizers(measure, training, profile):
@@ -62,6 +63,7 @@ def test_optimizers(measure, training, profile):
     measure.timelines |= check(measure, training).timelines
 
 
+@pytest.mark.once
 @pytest.mark.benchmark(group="memory_plan")
 @pytest.mark.axes(batch_norm=[True, False])
 def test_batch_norm(measure, training, profile):
@@ -74,6 +76,7 @@ def test_batch_norm(measure, training, profile):
     assert kept == pytest.approx(training.batch_size * each + once, rel=TENSORS)
 
 
+@pytest.mark.once
 @pytest.mark.benchmark(group="memory_plan")
 @pytest.mark.axes(batch_size=[4, 16, 64, 256, 1024])
 def test_batches(measure, training, profile):

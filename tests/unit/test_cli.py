@@ -58,7 +58,7 @@ def test_train_refuses_networks_that_do_not_fit_the_images(run):
         (["--workers", "-1"], "workers -1 is too small; give 0 or more"),
         (["--workers", "two"], "workers 'two' is not a whole number"),
         (["--batch-size", "0"], "batch_size 0 is too small"),
-        (["--batch-size", "4096"], "batch_size 4096 is larger than the 2048 training images"),
+        (["--batch-size", "4096"], "batch_size 4096 is larger than the 1024 training images"),
         (["--data", "nowhere"], "no data folder at 'nowhere'"),
         (["--compile-mode", "fast"], "unknown compile_mode 'fast'"),
         (["--network", "lenet"], "unknown network 'lenet'"),

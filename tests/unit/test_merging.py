@@ -41,10 +41,10 @@ def test_a_test_left_out_moves_no_other(ids, seed, data):
 def test_a_plan_has_an_interpreter_for_each_test_that_is_to_be_alone():
     """The others share one; what cannot leave a benchmark runs in the first process alone."""
     tests = [
-        Selected("a", measured=True, alone=False),
-        Selected("b", measured=False, alone=False),
-        Selected("c", measured=True, alone=True),
-        Selected("d", measured=True, alone=True),
+        Selected("a", repeated=True, alone=False),
+        Selected("b", repeated=False, alone=False),
+        Selected("c", repeated=True, alone=True),
+        Selected("d", repeated=True, alone=True),
     ]
     first, second = (batches(tests, 0, process) for process in (1, 2))
     assert [sorted(batch) for batch in first[:1]] == [["a", "b"]]
@@ -54,7 +54,7 @@ def test_a_plan_has_an_interpreter_for_each_test_that_is_to_be_alone():
 
 def test_a_plan_of_nothing_starts_nothing():
     """A process without tests needs no interpreter."""
-    assert batches([Selected("b", measured=False, alone=True)], 0, 2) == []
+    assert batches([Selected("b", repeated=False, alone=True)], 0, 2) == []
 
 
 @pytest.mark.parametrize(

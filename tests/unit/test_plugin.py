@@ -319,7 +319,7 @@ def test_cases_have_the_sizes_of_their_profile(project):
         (["--hpml-axis", "optimizer=sdg"], "unknown optimizer 'sdg'; choose one of: sgd, *"),
         (["--hpml-axis", "workers=-1"], "workers -1 is too small; give 0 or more"),
         (["--hpml-axis", "batch_size=0"], "batch_size 0 is too small; give 1 or more"),
-        (["--hpml-axis", "batch-size=9999"], "batch_size 9999 is larger than the 2048 *"),
+        (["--hpml-axis", "batch-size=9999"], "batch_size 9999 is larger than the 1024 *"),
         (["--hpml-axis", "compile_mode=fast"], "unknown compile_mode 'fast'; choose one of: *"),
         (["--hpml-axis", "speed=1"], "unknown axis 'speed'; choose one of: network, *"),
         (["--hpml-axis", "workers"], "--hpml-axis 'workers' is not NAME=VALUE or *"),

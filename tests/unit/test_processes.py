@@ -101,6 +101,25 @@ def test_a_run_that_is_saved_has_three_processes(project):
     assert len(run["benchmarks"][0]["extra_info"]["hpml"]["processes"]) == 3
 
 
+def test_what_is_marked_once_is_measured_in_the_first_process(project):
+    """The other test of the run has rounds of both processes."""
+    project.makepyfile("""
+        import pytest
+
+        @pytest.mark.once
+        def test_exact(measure):
+            measure(int)
+
+        def test_timed(measure):
+            measure(int)
+    """)
+    project.runpytest_inprocess(*QUICK, "--hpml-processes=2", "--benchmark-save=x")
+    exact, timed = (bench.measurement for bench in saved(project).benchmarks)
+    assert [len(rounds) >= 3 for rounds in exact.processes] == [True, False]
+    assert [len(rounds) >= 3 for rounds in timed.processes] == [True, True]
+    assert exact.failures == exact.flags == []
+
+
 def test_a_counter_that_differs_between_processes_is_flagged(project):
     """In the saved run and on the terminal; one that is the same is not."""
     project.makepyfile(test_t=THREE)

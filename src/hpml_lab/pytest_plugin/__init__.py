@@ -22,6 +22,7 @@ _MARKERS = (
     "slow: takes longer than a unit test may; left out of a plain `pytest`",
     "learning: trains to an accuracy",
     "claim(id): decides a published answer",
+    "once: exact, or repeated by axes of its own; measured in the first process alone",
     "alone: runs in an interpreter of its own, where tests run in fresh ones",
     "axes(NAME=VALUES, ...): the cases of a test that asks for `training`",
 )

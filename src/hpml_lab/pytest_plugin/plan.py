@@ -15,12 +15,13 @@ class Selected:
 
     Attributes:
         id: its node id.
-        measured: whether it can leave a benchmark; any other test runs in the first process alone.
+        repeated: whether every process runs it: what can leave a benchmark does, unless it is
+            marked ``once``; any other test runs in the first process alone.
         alone: whether it gets an interpreter of its own.
     """
 
     id: str
-    measured: bool
+    repeated: bool
     alone: bool
 
 
@@ -28,7 +29,8 @@ def selected(item: pytest.Item) -> Selected:
     """Returns what a plan needs to know of a test."""
     return Selected(
         id=item.nodeid,
-        measured=not _MEASURING.isdisjoint(getattr(item, "fixturenames", ())),
+        repeated=not _MEASURING.isdisjoint(getattr(item, "fixturenames", ()))
+        and item.get_closest_marker("once") is None,
         alone=item.get_closest_marker("alone") is not None,
     )
 
@@ -43,7 +45,7 @@ def batches(tests: Iterable[Selected], seed: int, process: int) -> list[list[str
         seed: of the order.
         process: counted from 1.
     """
-    due = [test for test in tests if test.measured or process == 1]
+    due = [test for test in tests if test.repeated or process == 1]
     shared = shuffled([test.id for test in due if not test.alone], seed, process)
     alone = shuffled([test.id for test in due if test.alone], seed, process)
     return [batch for batch in (shared, *([test] for test in alone)) if batch]

@@ -73,10 +73,10 @@ def _with_width(changes: Mapping[str, Any]) -> Mapping[str, Any]:
 _PROFILES = {
     "quick": Profile(
         name="quick",
-        training=Training(width=8, images=2048),
+        training=Training(width=8, images=1024),
         epochs=5,
-        compile_images=1024,
-        device_images=2048,
+        compile_images=512,
+        device_images=1024,
         memory_batch=8,
         memory_image=32,
         memory_limit_bytes=64 * MIB,
