@@ -114,7 +114,8 @@ def test_what_is_marked_once_is_measured_in_the_first_process(project):
             measure(int)
     """)
     project.runpytest_inprocess(*QUICK, "--hpml-processes=2", "--benchmark-save=x")
-    exact, timed = (bench.measurement for bench in saved(project).benchmarks)
+    found = {bench.name: bench.measurement for bench in saved(project).benchmarks}
+    exact, timed = found["test_exact"], found["test_timed"]
     assert [len(rounds) >= 3 for rounds in exact.processes] == [True, False]
     assert [len(rounds) >= 3 for rounds in timed.processes] == [True, True]
     assert exact.failures == exact.flags == []
