@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from hpml_lab.measure.counters import network_counters
 from hpml_lab.workloads.trainer import Trainer
 
 
@@ -15,4 +16,5 @@ def test_step(measure, training):
     measure.describe(trainer)
     step = trainer.fixed_step()
     measure(step)
+    measure.counters |= network_counters(trainer.model, precision=training.precision)
     assert step.samples == training.batch_size

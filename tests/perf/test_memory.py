@@ -35,7 +35,9 @@ def test_step(measure, trainer):
     shapes = [parameter.shape for parameter in trainer.model.parameters()]
     assert state["optimizer_state_bytes"] == state_bytes(name, shapes, momentum=momentum)
     assert state["step_counter_bytes"] == counter_bytes(name, shapes)
-    measure.counters |= state | network_counters(trainer.model)
+    measure.counters |= state | network_counters(
+        trainer.model, precision=trainer.training.precision
+    )
     if trainer.training.device == "cuda":
         measure.memory |= cuda_peak(step)
 

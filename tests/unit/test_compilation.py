@@ -97,4 +97,6 @@ def test_network_counters_are_plain_numbers():
     counts = network_counters(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 5)))
     assert counts["parameters"] == 3072 * 5 + 5
     assert counts["last_linear_inputs"] == 3072
+    assert (counts["operators"], counts["naive_bytes_per_step"]) == (8, 122_944)
+    assert counts["naive_bytes_per_sample"] == 24_812
     assert {type(count) for count in counts.values()} == {int}

@@ -7,17 +7,33 @@ from contextlib import contextmanager
 from torch import nn
 
 from hpml_lab.workloads.summary import summarise
+from hpml_lab.workloads.traffic import traffic
 
 _RECOMPILED = re.compile(r"/[1-9]")
 
 
 def network_counters(
-    model: nn.Module, input_shape: tuple[int, ...] = (3, 32, 32)
+    model: nn.Module, input_shape: tuple[int, ...] = (3, 32, 32), precision: str = "float32"
 ) -> dict[str, int]:
-    """Returns the counts of `workloads.summary.Summary`, without the layer table."""
+    """Returns the counts of `workloads.summary.Summary`, and what a step dispatches and moves.
+
+    Args:
+        model: not compiled; left as it was.
+        input_shape: shape of one sample, without the batch.
+        precision: ``float32``, or ``bfloat16`` for autocast.
+
+    Returns:
+        the summary's counts by name, without the layer table; ``operators``,
+        ``naive_bytes_per_sample`` and ``naive_bytes_per_step`` as in `workloads.traffic.Traffic`.
+    """
     counts = dict(vars(summarise(model, input_shape)))
     del counts["layers"]
-    return counts
+    moved = traffic(model, input_shape, precision)
+    return counts | {
+        "operators": moved.operators,
+        "naive_bytes_per_sample": moved.per_sample_bytes,
+        "naive_bytes_per_step": moved.per_step_bytes,
+    }
 
 
 @contextmanager
