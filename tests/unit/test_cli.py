@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hpml_lab.workloads import images as images_module
+from hpml_lab.workloads.cache import cache_folder
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_an_unknown_command_is_one_line(run):
 
 def test_the_cache_follows_the_environment(monkeypatch, tmp_path):
     """XDG_CACHE_HOME moves the cache; without it, it is under the home folder."""
-    assert images_module.cache_folder().parent.name.startswith("cache")
+    assert cache_folder().parent.name.startswith("cache")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert images_module.cache_folder() == tmp_path / ".cache" / "hpml_lab"
+    assert cache_folder() == tmp_path / ".cache" / "hpml_lab"

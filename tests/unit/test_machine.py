@@ -107,9 +107,10 @@ def test_the_gpu_is_part_of_the_identity():
 
 def test_the_record_has_the_parts_of_the_contract():
     """id, identity, unit, software, state and ceilings; state before and after."""
-    record = machine_record(state())
+    record = machine_record(state(), {"cpu_memory_bytes_per_s": 5e9})
     assert set(record) == {"id", "identity", "unit", "software", "state", "ceilings"}
     assert set(record["state"]) == {"before", "after"}
+    assert record["ceilings"] == {"cpu_memory_bytes_per_s": 5e9}
     assert record["id"] == identity().id
     assert record["software"]["torch"].startswith("2.")
 

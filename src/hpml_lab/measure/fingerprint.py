@@ -1,6 +1,7 @@
-"""The machine record of a saved run: identity, unit, software, state."""
+"""The machine record of a saved run: identity, unit, software, state, ceilings."""
 
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
 from typing import Any
@@ -11,11 +12,12 @@ from hpml_lab.measure.gpus import Gpu, gpus
 from hpml_lab.measure.machine import State, Unit, identity, state
 
 
-def machine_record(before: State) -> dict[str, Any]:
+def machine_record(before: State, ceilings: Mapping[str, float | None]) -> dict[str, Any]:
     """Returns the record under ``machine_info.hpml`` of a saved run.
 
     Args:
         before: the state when the run began.
+        ceilings: as `measure.ceilings` gives them; empty if they were not measured.
     """
     found = gpus()
     named = identity(found)
@@ -25,7 +27,7 @@ def machine_record(before: State) -> dict[str, Any]:
         "unit": asdict(Unit(platform.node(), [gpu.uuid for gpu in found])),
         "software": software(found),
         "state": {"before": asdict(before), "after": asdict(state())},
-        "ceilings": {},
+        "ceilings": dict(ceilings),
     }
 
 
@@ -39,7 +41,7 @@ def software(found: list[Gpu]) -> dict[str, str | None]:
     return {
         "hpml_lab": metadata.version("hpml-lab"),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a class of its own
         "torchvision": metadata.version("torchvision"),
         "cuda": torch.version.cuda,
         "cudnn": None if cudnn is None else str(cudnn),

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from hpml_lab.errors import RunFileError
+from hpml_lab.errors import MeasurementError, RunFileError
 from hpml_lab.history.run import Run, read_run
 from hpml_lab.measure.machine import state
 from hpml_lab.pytest_plugin.benchmark import Session
 from hpml_lab.report import answers, terminal
+
+_ANNOUNCEMENT = "Measuring this machine's ceilings, which is done once: some seconds ..."
 
 
 class Saving:
@@ -22,13 +24,28 @@ class Saving:
     def __init__(self, benchmarks: Session) -> None:
         self._before = state()
         self._benchmarks = benchmarks
+        self._ceilings: dict[str, float | None] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Measures the machine's ceilings before the first case, once for a machine."""
+        if not session.items or session.config.option.collectonly:
+            return
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        write = reporter.write_line if reporter else _silent
+        from hpml_lab.measure.ceilings import ceilings
+
+        try:
+            self._ceilings = ceilings(lambda: write(_ANNOUNCEMENT))
+        except MeasurementError as error:
+            write(f"No ceilings of this machine: {error}")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
         """Adds our machine record to the stock one."""
         from hpml_lab.measure.fingerprint import machine_record
 
-        machine_info["hpml"] = machine_record(self._before)
+        machine_info["hpml"] = machine_record(self._before, self._ceilings)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -47,6 +64,10 @@ class Saving:
             terminalreporter.write_line(f"No answers: {error}")
         for path in files:
             terminalreporter.write_line(f"Saved: {path}")
+
+
+def _silent(_line: str) -> None:
+    """Takes a line and drops it."""
 
 
 def _doubts(run: Run) -> Iterator[str]:

@@ -1,11 +1,11 @@
 """The training images: real CIFAR-10 where it can be had, generated ones of its shape elsewhere."""
 
 import functools
-import os
 from pathlib import Path
 
 from hpml_lab.errors import DataError
 from hpml_lab.workloads import cifar10, generated
+from hpml_lab.workloads.cache import cache_folder
 from hpml_lab.workloads.cifar10 import Images, Split
 
 
@@ -46,8 +46,3 @@ def existing_folder(data: str) -> Path:
             f"{cifar10.BINARY_FOLDER}, or one of the words: generated, download"
         )
     return folder
-
-
-def cache_folder() -> Path:
-    """Returns the folder for files that can be made again: ``$XDG_CACHE_HOME/hpml_lab``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hpml_lab"
