@@ -28,6 +28,16 @@ def per_second(rate: float) -> str:
     return f"{rate:,.0f} /s"
 
 
+def flop_rate(rate: float) -> str:
+    """Returns FLOP a second as in ``41.3 GFLOP/s`` (G = 1e9)."""
+    return _scaled(rate, "FLOP/s")
+
+
+def byte_rate(rate: float) -> str:
+    """Returns bytes a second as in ``6.34 GB/s`` (G = 1e9)."""
+    return _scaled(rate, "B/s")
+
+
 def ratio(value: float) -> str:
     """Returns a ratio as in ``1.38x``."""
     return f"{value:.2f}x"
@@ -36,6 +46,13 @@ def ratio(value: float) -> str:
 def percent(share: float) -> str:
     """Returns a share of one as in ``61.3 %``."""
     return f"{100 * share:.1f} %"
+
+
+def _scaled(rate: float, unit: str) -> str:
+    for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if rate >= scale:
+            return f"{_significant(rate / scale)} {prefix}{unit}"
+    return f"{rate:,.0f} {unit}"
 
 
 def _significant(value: float) -> str:

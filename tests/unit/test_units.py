@@ -36,3 +36,24 @@ def test_ratios_rates_and_shares():
     """A ratio ends in x, a rate in /s, a share in percent."""
     written = units.ratio(1.375), units.per_second(1240.4), units.percent(0.6125)
     assert written == ("1.38x", "1,240 /s", "61.3 %")
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (790e12, "790 TFLOP/s"),
+        (95.24e9, "95.2 GFLOP/s"),
+        (1e9, "1.00 GFLOP/s"),
+        (12.5e6, "12.5 MFLOP/s"),
+        (999_999, "999,999 FLOP/s"),
+        (0, "0 FLOP/s"),
+    ],
+)
+def test_rates_of_arithmetic_keep_three_digits(rate, text):
+    """Prefixes are powers of ten."""
+    assert units.flop_rate(rate) == text
+
+
+def test_bandwidths_are_powers_of_ten():
+    """4.3e12 bytes a second are 4.30 TB/s; no GiB is meant."""
+    assert (units.byte_rate(4.3e12), units.byte_rate(2**30)) == ("4.30 TB/s", "1.07 GB/s")

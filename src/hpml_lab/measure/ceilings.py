@@ -55,13 +55,14 @@ class _Kept(msgspec.Struct, forbid_unknown_fields=True):
     ceilings: dict[str, Annotated[float, msgspec.Meta(gt=0)] | None]
 
 
-def ceilings(announce: Callable[[], object] = lambda: None) -> Ceilings:
+def ceilings(announce: Callable[[], object] = lambda: None, *, fresh: bool = False) -> Ceilings:
     """Returns this machine's ceilings, from the cache folder or measured now.
 
     They are measured in a fresh interpreter, so that nothing of it stays in this one.
 
     Args:
         announce: called before they are measured, which takes some seconds.
+        fresh: measure them even if they are known.
 
     Returns:
         by name, which ends in the unit; None for what could not be measured:
@@ -73,7 +74,7 @@ def ceilings(announce: Callable[[], object] = lambda: None) -> Ceilings:
     Raises:
         MeasurementError: if they cannot be measured.
     """
-    known = recall()
+    known = None if fresh else recall()
     if known is None:
         announce()
         known = in_fresh_process(measure, timeout_s=TIMEOUT_S)

@@ -1,0 +1,31 @@
+"""The command `hpml-lab machine`."""
+
+import json
+
+import click
+
+_ANNOUNCEMENT = "Measuring what this machine can do at most: some seconds ..."
+
+
+@click.command()
+@click.option("--fresh", is_flag=True, help="Measure the ceilings again, such as when it is idle.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def machine(fresh: bool, as_json: bool) -> None:
+    """Print what this machine is, how it is now, and what it can do at most.
+
+    The JSON is what a saved run has under machine_info.hpml.
+    """
+    import msgspec
+
+    from hpml_lab.history.run import Machine
+    from hpml_lab.measure.ceilings import ceilings
+    from hpml_lab.measure.fingerprint import machine_record
+    from hpml_lab.measure.machine import state
+    from hpml_lab.report import terminal
+    from hpml_lab.report.machine import answers
+
+    before = state()
+    found = ceilings(lambda: click.echo(_ANNOUNCEMENT, err=True), fresh=fresh)
+    record = machine_record(before, found)
+    text = terminal.render(answers(msgspec.convert(record, Machine)))
+    click.echo(json.dumps(record) if as_json else text, nl=as_json)
