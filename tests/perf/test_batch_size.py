@@ -16,5 +16,5 @@ def test_step(measure, training):
     measure.describe(trainer)
     step = trainer.fixed_step()
     measure(step)
-    measure.counters |= network_counters(trainer.model, precision=training.precision)
+    measure.counters |= network_counters(trainer.model, step.batch[0].shape[1:], training.precision)
     assert step.samples == training.batch_size

@@ -36,7 +36,7 @@ def test_step(measure, trainer):
     assert state["optimizer_state_bytes"] == state_bytes(name, shapes, momentum=momentum)
     assert state["step_counter_bytes"] == counter_bytes(name, shapes)
     measure.counters |= state | network_counters(
-        trainer.model, precision=trainer.training.precision
+        trainer.model, step.batch[0].shape[1:], trainer.training.precision
     )
     if trainer.training.device == "cuda":
         measure.memory |= cuda_peak(step)

@@ -29,6 +29,7 @@ class Measure:
     def __init__(self, bench: Bench, parameters: dict[str, Any]) -> None:
         self.counters: dict[str, int] = {}
         self.memory: dict[str, int] = {}
+        self.stalls: dict[str, float] = {}
         self.timelines: dict[str, list[Row]] = {}
         self._bench = bench
         self._case: dict[str, Value] = {
@@ -126,6 +127,7 @@ class Measure:
             processes=[self._bench.rounds_s()],
             counters=self.counters,
             memory=self.memory,
+            stalls=self.stalls,
             epochs=self._epochs,
             timelines=self.timelines,
         )

@@ -11,12 +11,15 @@ from hpml_lab.report.answers import (
     learning,
     memory,
     network,
+    roofline,
+    stalls,
     workers,
 )
 from hpml_lab.report.answers.answer import Answer
 
 _PARTS = (
     workers,
+    stalls,
     device,
     learning,
     compilation,
@@ -25,6 +28,7 @@ _PARTS = (
     largest_batch,
     batch_size,
     batch_learning,
+    roofline,
 )
 
 

@@ -107,3 +107,15 @@ def deviation(values: list[float]) -> float:
 def plus_minus(values: list[float], digits: int = 3) -> str:
     """Returns mean and sample standard deviation, as in ``1.234 ± 0.012``."""
     return f"{statistics.fmean(values):.{digits}f} ± {deviation(values):.{digits}f}"
+
+
+def best_count(seconds: dict[int, list[float]]) -> int:
+    """Returns the number whose seconds have the smallest mean."""
+    return min(seconds, key=lambda n: statistics.fmean(seconds[n]))
+
+
+def ties(seconds: dict[int, list[float]], best: int) -> str:
+    """Returns the other numbers within one standard deviation of the best, in words."""
+    limit = statistics.fmean(seconds[best]) + deviation(seconds[best])
+    close = [str(n) for n in seconds if n != best and statistics.fmean(seconds[n]) <= limit]
+    return f" (within one standard deviation: {', '.join(close)})" if close else ""

@@ -9,12 +9,13 @@ from hpml_lab.measure.record import Measurement
 from hpml_lab.report.answers.answer import (
     Answer,
     alike,
-    deviation,
+    best_count,
     lab_cases,
     measured,
     measured_parts,
     plus_minus,
     setting,
+    ties,
 )
 from hpml_lab.units import percent, ratio
 
@@ -74,7 +75,7 @@ def _text(seconds: float) -> str:
 def _c3(by_count: dict[int, Measurement], run: Run) -> Answer:
     runs = {n: [epoch.total_s for epoch in measured(case)] for n, case in by_count.items()}
     loads = {n: [p.wait_s for p in measured_parts(case)] for n, case in by_count.items()}
-    best_run, best_load = _best(runs), _best(loads)
+    best_run, best_load = best_count(runs), best_count(loads)
     epochs = len(next(iter(runs.values())))
     rows = [
         [
@@ -99,22 +100,12 @@ def _c3(by_count: dict[int, Measurement], run: Run) -> Answer:
         ],
         rows,
         [
-            f"Best worker count by run time: {best_run}{_ties(runs, best_run)}; "
-            f"loading alone: {best_load}{_ties(loads, best_load)}.",
+            f"Best worker count by run time: {best_run}{ties(runs, best_run)}; "
+            f"loading alone: {best_load}{ties(loads, best_load)}.",
             f"The lab's rule, to stop where loading no longer falls, ends at {_lab_rule(loads)}.",
             _why(by_count, runs, loads, best_run, run),
         ],
     )
-
-
-def _best(seconds: dict[int, list[float]]) -> int:
-    return min(seconds, key=lambda n: statistics.fmean(seconds[n]))
-
-
-def _ties(seconds: dict[int, list[float]], best: int) -> str:
-    limit = statistics.fmean(seconds[best]) + deviation(seconds[best])
-    ties = [str(n) for n in seconds if n != best and statistics.fmean(seconds[n]) <= limit]
-    return f" (within one standard deviation: {', '.join(ties)})" if ties else ""
 
 
 def _lab_rule(loads: dict[int, list[float]]) -> int:
@@ -147,7 +138,7 @@ def _why(
 
 def _c4(by_count: dict[int, Measurement]) -> Answer | None:
     runs = {n: [epoch.total_s for epoch in measured(case)] for n, case in by_count.items()}
-    best = _best({n: totals for n, totals in runs.items() if n != 1} or runs)
+    best = best_count({n: totals for n, totals in runs.items() if n != 1} or runs)
     if 1 not in by_count or best == 1:
         return None
     means = {n: _mean_parts(by_count[n]) for n in (1, best)}

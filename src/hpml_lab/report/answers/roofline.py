@@ -1,0 +1,84 @@
+"""How much of what the machine can do each case reached."""
+
+from hpml_lab.history.run import Benchmark, Run
+from hpml_lab.measure.record import Measurement
+from hpml_lab.report.answers.answer import Answer, typical_s
+from hpml_lab.theory.roofline import Position, position
+from hpml_lab.units import flop_rate, per_second, percent
+
+_COUNTERS = {"flops_per_sample", "naive_bytes_per_sample", "naive_bytes_per_step"}
+_METHOD = (
+    "FLOP: convolutions and matrix products, forward and backward. Bytes: every operator reads its "
+    "inputs and writes its outputs once; the optimizer's are left out, its time is not."
+)
+_ABOVE = (
+    "A share above 100 %: caches kept some of these bytes, or the ceilings were measured while "
+    "others kept the machine busy; measure them again with: hpml-lab machine --fresh"
+)
+
+
+def answers(run: Run) -> list[Answer]:
+    """Returns the place of every case under its machine's roofline, where its work was counted."""
+    cases = [
+        (benchmark, case)
+        for benchmark in run.benchmarks
+        if (case := benchmark.measurement) is not None
+        if case.samples and case.case.get("batch_size") and case.counters.keys() >= _COUNTERS
+        if any(case.processes)
+    ]
+    if not cases:
+        return []
+    machine = run.machine_info.hpml
+    ceilings = machine.ceilings if machine else {}
+    places = {id(case): _position(case, ceilings) for _, case in cases}
+    rows = [_row(benchmark, case, places[id(case)]) for benchmark, case in cases]
+    return [
+        Answer(
+            "",
+            "Roofline",
+            "forward and backward, against what was measured on this machine; - is unknown",
+            ["case", "images/s", "FLOP/s", "FLOP/byte", "attainable", "share", "bound by"],
+            rows,
+            [_METHOD, *_doubts(list(places.values()))],
+        )
+    ]
+
+
+def peak_name(device: str, precision: str) -> str:
+    """Returns the name of the ceiling of a case's arithmetic.
+
+    On CUDA, PyTorch's float32 convolutions round their inputs to TF32 unless told otherwise.
+    """
+    kind = "tf32" if (device, precision) == ("cuda", "float32") else precision
+    return f"{device}_matmul_{kind}_flops_per_s"
+
+
+def _position(case: Measurement, ceilings: dict[str, float | None]) -> Position:
+    of, counters = case.case, case.counters
+    device = str(of.get("device"))
+    once_a_step = counters["naive_bytes_per_step"] / int(of["batch_size"] or 0)
+    return position(
+        (case.samples or 0) / typical_s(case),
+        counters["flops_per_sample"],
+        counters["naive_bytes_per_sample"] + once_a_step,
+        ceilings.get(peak_name(device, str(of.get("precision")))),
+        ceilings.get(f"{device}_memory_bytes_per_s"),
+    )
+
+
+def _row(benchmark: Benchmark, case: Measurement, place: Position) -> list[str]:
+    roof, share = place.attainable_flops_per_s, place.fraction
+    return [
+        benchmark.name,
+        per_second((case.samples or 0) / typical_s(case)),
+        flop_rate(place.flops_per_s),
+        f"{place.intensity:.1f}",
+        "-" if roof is None else flop_rate(roof),
+        "-" if share is None else percent(share),
+        place.bound or "-",
+    ]
+
+
+def _doubts(places: list[Position]) -> list[str]:
+    above = [place for place in places if place.fraction is not None and place.fraction > 1]
+    return [_ABOVE] if above else []
