@@ -165,3 +165,12 @@ def test_more_images_than_there_are_cannot_be_had(images, count):
     """Neither none nor more than all can be taken."""
     with pytest.raises(InputError, match=f"images {count} cannot be had; the data holds 1 to 40"):
         images.first(count)
+
+
+def test_the_files_of_a_split_are_those_that_are_read(binary, python, tmp_path):
+    """Five for training in the binary version; all seven in the python one, for their digests."""
+    assert [path.name for path in cifar10.files(binary, "train")] == [f"{n}.bin" for n in TRAIN]
+    assert cifar10.files(python, "test") == cifar10.files(python.parent, "train")
+    names = [*TRAIN, "test_batch", "batches.meta"]
+    assert [path.name for path in cifar10.files(python, "test")] == names
+    assert cifar10.files(tmp_path / "data" / "none", "train") == []

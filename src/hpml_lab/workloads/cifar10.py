@@ -83,6 +83,16 @@ def read(folder: Path, split: Split) -> Images:
     )
 
 
+def files(folder: Path, split: Split) -> list[Path]:
+    """Returns the files that `read` opens for a split; none where there is no CIFAR-10."""
+    for place in (folder, folder / PYTHON_FOLDER, folder / BINARY_FOLDER):
+        if (place / "data_batch_1").is_file():
+            return [place / name for name, _ in _listed()]
+        if (place / "data_batch_1.bin").is_file():
+            return [place / name for name in BINARY_FILES[split]]
+    return []
+
+
 def download(cache: Path) -> Path:
     """Returns the folder of the python version, fetched by torchvision if it is not there yet.
 
@@ -157,10 +167,13 @@ class _Batches(CIFAR10):  # type: ignore[misc]
     base_folder = ""
 
 
+def _listed() -> list[list[str]]:
+    meta = [_Batches.meta["filename"], _Batches.meta["md5"]]
+    return [*_Batches.train_list, *_Batches.test_list, meta]
+
+
 def _read_python(folder: Path, split: Split) -> Images:
-    listed = [*_Batches.train_list, *_Batches.test_list]
-    listed.append([_Batches.meta["filename"], _Batches.meta["md5"]])
-    for name, digest in listed:
+    for name, digest in _listed():
         if not check_integrity(folder / name, digest):
             raise DataError(
                 f"CIFAR-10 file {str(folder / name)!r} is missing, damaged or truncated: its MD5 "

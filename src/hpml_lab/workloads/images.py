@@ -22,10 +22,15 @@ def open_images(data: str = "generated", split: Split = "train") -> Images:
         DataError: if the folder or one of its files is missing, damaged or truncated, or the
             download fails.
     """
-    return cifar10.read(_folder(data), split)
+    return cifar10.read(data_folder(data), split)
 
 
-def _folder(data: str) -> Path:
+def data_folder(data: str) -> Path:
+    """Returns the folder that `open_images` reads; made or fetched if it is not there yet.
+
+    Raises:
+        DataError: if it cannot be had.
+    """
     if data == "generated":
         return generated.ensure(cache_folder())
     if data == "download":

@@ -19,9 +19,7 @@ from hpml_lab.report.answers.answer import (
 from hpml_lab.theory.loading import Pipeline
 from hpml_lab.units import percent, ratio, seconds
 
-_NO_COLD = (
-    "No fetch stall: these images are in memory before the first epoch, so none reads storage."
-)
+_NO_COLD = "No fetch stall: generated images, or storage that could not be made cold."
 
 
 def answers(run: Run) -> list[Answer]:
