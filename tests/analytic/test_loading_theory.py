@@ -45,13 +45,34 @@ def test_a_gpu_beside_few_cores():
 
 
 def test_training_on_the_processors_themselves():
-    """Two cores, 30 ms to load, 20 ms a step on both: 50 ms in turn, 35 ms shared, one worker."""
+    """Two cores, 30 ms to load, 20 ms a step on both: 50 ms in turn.
+
+    One worker takes half of a core for the 40 ms in which the step is then done, and loads for
+    20 ms; the other 10 ms follow: 50 ms again. Two workers load for 20 ms each: 40 ms are enough.
+    """
     found = Pipeline(load_s=0.03, step_s=0.02, cores=2, step_cores=2)
-    assert found.batch_s(0) == pytest.approx(0.05)
-    assert [found.batch_s(n) for n in (1, 2, 4)] == pytest.approx([0.035] * 3)
-    assert found.enough_workers() == 1
-    assert (found.bound(0), found.bound(1)) == ("loading", "cores")
-    assert found.best_workers(16, [0, 1, 2, 4], start_s=0.01) == 1
+    assert [found.batch_s(n) for n in (0, 1, 2, 4)] == pytest.approx([0.05, 0.05, 0.04, 0.04])
+    assert found.enough_workers() == 2
+    assert (found.bound(0), found.bound(1), found.bound(2)) == ("loading", "loading", "cores")
+    assert found.best_workers(16, [0, 1, 2, 4], start_s=0.01) == 2
+
+
+def test_training_in_lock_step_wins_nothing_from_short_loading():
+    """10 ms to load, 20 ms a step on both cores: 20 ms at half speed hold 10 ms of either work.
+
+    So a batch takes 30 ms with any number of workers and with none, and starting them is lost.
+    """
+    found = Pipeline(load_s=0.01, step_s=0.02, cores=2, step_cores=2)
+    assert [found.batch_s(n) for n in (0, 1, 2, 4)] == pytest.approx([0.03] * 4)
+    assert found.enough_workers() == 0
+    assert found.best_workers(16, [0, 1, 2, 4], start_s=0.001) == 0
+
+
+def test_long_loading_fills_all_cores():
+    """100 ms to load, 20 ms a step on both of two cores: 120 ms in turn, 70 ms shared."""
+    found = Pipeline(load_s=0.1, step_s=0.02, cores=2, step_cores=2)
+    assert [found.batch_s(n) for n in (0, 1, 2, 4)] == pytest.approx([0.12, 0.12, 0.07, 0.07])
+    assert found.enough_workers() == 2
 
 
 def test_one_core_gains_nothing_from_workers():

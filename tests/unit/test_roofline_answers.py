@@ -99,20 +99,20 @@ def worked(workers, total_s, **times):
 
 
 def test_worker_counts_are_foretold_from_none():
-    """Four batches of 0.3 s and steps of 0.2 s on both of two cores: 0.35 s a batch with workers.
+    """Four batches of 0.3 s and steps of 0.2 s on both of two cores: two workers, 0.4 s a batch.
 
-    A worker takes 0.1 s to start. One: 0.5 + 0.1 + 3 x 0.35 = 1.65 s; four: 1.95 s; none: 2 s.
+    A worker takes 0.1 s to start. None: 2 s; one: 2.1 s; two: 0.5 + 0.2 + 3 x 0.4 = 1.9 s.
     """
     sweep = (
         worked(0, 2.0, wait_s=1.2),
-        worked(1, 1.98, start_s=0.1, wait_s=0.2),
-        worked(4, 1.56, start_s=0.4, wait_s=0.5),
+        worked(1, 2.52, start_s=0.1, wait_s=0.2),
+        worked(2, 1.52, start_s=0.2, wait_s=0.5),
     )
     (found,) = titled("Loader workers foretold", run_of(*sweep))
     assert found.rows == [
         ["0", "2.000", "2.000 ± 0.000", "1.00x", "loading"],
-        ["1", "1.650", "1.980 ± 0.000", "1.20x", "cores"],
-        ["4", "1.950", "1.560 ± 0.000", "0.80x", "cores"],
+        ["1", "2.100", "2.520 ± 0.000", "1.20x", "loading"],
+        ["2", "1.900", "1.520 ± 0.000", "0.80x", "cores"],
     ]
     assert (
         "300 ms to load a batch, 200 ms a step, 2 processors of which the step takes 2"
@@ -120,14 +120,14 @@ def test_worker_counts_are_foretold_from_none():
     )
     assert found.sentences[0].endswith("100 ms to start one.")
     assert found.sentences[1] == (
-        "Fewest workers with which loading no longer bounds the step: 1. Shortest epoch of the "
-        "counts tried: predicted with 1, measured with 4."
+        "Fewest workers with which loading no longer bounds the step: 2. Shortest epoch of the "
+        "counts tried: predicted with 2, measured with 2."
     )
 
 
 def test_a_sweep_without_its_end_foretells_nothing():
     """No epochs without workers, none with them, or an unknown machine: no answer."""
-    alone, one = worked(0, 2.0, wait_s=1.2), worked(1, 1.98, wait_s=0.2)
+    alone, one = worked(0, 2.0, wait_s=1.2), worked(1, 2.52, wait_s=0.2)
     unknown = Run(MachineInfo(None), [alone, one], "2026", "5")
     for run in (run_of(one), run_of(alone), unknown):
         assert titled("Loader workers foretold", run) == []

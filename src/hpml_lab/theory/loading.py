@@ -1,18 +1,24 @@
 """How many loader workers a training step needs, and what an epoch takes with any number.
 
 A batch takes one worker `load_s` on one core, and the training `step_s`, for which it keeps
-`step_cores` cores busy. `cores` are there. With w workers, batches cannot follow each other faster
-than any of these allows:
+`step_cores` of the machine's `cores` busy. Without workers batches follow each other in
+load_s + step_s. With w workers, if the step leaves a core to them, in the largest of
 
-    step_s                                   the training takes them one after the other
-    load_s / w                               the workers make them
-    (load_s + step_cores step_s) / cores     all that work has to be done on the cores there are
+    step_s                                           the training takes one after the other
+    load_s / w                                       the workers make them
+    (load_s + step_cores step_s) / cores             the cores do all that work
 
-and without workers they take load_s + step_s. The first is the step's own; the last is what remains
-where workers and training compete. Assumed: cores are shared without loss, every batch costs the
-same, the workers' queues never run full or empty by chance, and a worker uses one core. All of that
-makes the prediction the best case. More workers than the count at which load_s / w falls below the
-other two win nothing.
+and if it takes all cores, with threads in lock step such as OpenMP's, in
+
+    step_s + max(min(load_s, step_s), load_s / w)    for no more workers than cores
+
+A worker then takes half of a core from one thread, and the others wait for that one: in the time in
+which the step does half of its work, each worker does as much. What is not loaded by the end of the
+step is loaded while the threads wait. So one worker wins nothing where the training takes all
+cores, and no number does where loading is shorter than the step.
+
+Assumed: a fair scheduler, no cost of switching, batches that all cost the same, queues that never
+run full or empty by chance, and workers that use one core each. All of that makes it the best case.
 """
 
 from dataclasses import dataclass
@@ -55,11 +61,7 @@ class Pipeline:
     @property
     def floor_s(self) -> float:
         """Seconds a batch with as many workers as one likes."""
-        return max(self.step_s, self._shared_s)
-
-    @property
-    def _shared_s(self) -> float:
-        return (self.load_s + self.step_cores * self.step_s) / self.cores
+        return self.batch_s(self.cores)
 
     def batch_s(self, workers: int) -> float:
         """Returns the seconds from batch to batch.
@@ -69,12 +71,19 @@ class Pipeline:
         """
         if not whole("workers", workers):
             return self.load_s + self.step_s
-        return max(self.floor_s, self.load_s / workers)
+        share_s = self.load_s / min(workers, self.cores)
+        if self.step_cores == self.cores:
+            return self.step_s + max(min(self.load_s, self.step_s), share_s)
+        return max(self.step_s, share_s, self._shared_s)
+
+    @property
+    def _shared_s(self) -> float:
+        return (self.load_s + self.step_cores * self.step_s) / self.cores
 
     def enough_workers(self) -> int:
         """Returns the smallest count with which loading no longer bounds the step.
 
-        That is load_s / `floor_s`, rounded up; never more than there are cores.
+        Never more than there are cores.
         """
         return next(n for n in range(self.cores + 1) if self.batch_s(n) <= self.floor_s)
 
@@ -117,9 +126,9 @@ class Pipeline:
         step = COPY if copy_s > compute_s else COMPUTE
         if not workers:
             return step
-        if self.load_s / workers > self.floor_s:
+        if self.batch_s(workers) > self.floor_s:
             return LOADING
-        return CORES if self._shared_s > self.step_s else step
+        return CORES if self.floor_s > self.step_s else step
 
 
 @dataclass(frozen=True)
