@@ -1,13 +1,15 @@
 """How many examples a law is tried on, and how far theory and oracle were apart.
 
 `pytest tests/analytic --hypothesis-profile=thorough`, or HYPOTHESIS_PROFILE=thorough for any
-command, tries 20 times as many and other ones each time. With -v the largest deviations are listed.
+command, tries 20 times as many and other ones each time. With -v the largest deviations are listed,
+and how often intervals covered.
 """
 
 import os
 
 import pytest
 from agreement import LARGEST
+from covering import TABLE, table
 from hypothesis import settings
 
 EXAMPLES = 100
@@ -26,8 +28,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Lists the largest relative deviation of each law."""
-    if LARGEST and terminalreporter.verbosity > 0:
+    """Lists the largest relative deviation of each law, and how often intervals covered."""
+    if terminalreporter.verbosity <= 0:
+        return
+    if LARGEST:
         terminalreporter.section("largest relative deviation from the oracle")
         for law, deviation in sorted(LARGEST.items()):
             terminalreporter.write_line(f"{deviation:8.1e}  {law}")
+    if TABLE:
+        terminalreporter.section("how often an interval holds the next process, in %")
+        for line in table():
+            terminalreporter.write_line(line)

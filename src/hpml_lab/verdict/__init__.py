@@ -1,0 +1,1 @@
+"""What saved runs say about time: with which certainty, and whether it has changed."""
