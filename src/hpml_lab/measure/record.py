@@ -7,6 +7,7 @@ from hpml_lab.measure.epochs import Epoch
 
 Value = str | int | float | bool | None
 Kind = Literal["crashed", "timeout", "out-of-memory", "failed"]
+Stopped = Literal["precise", "budget", "most rounds"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How a process took its rounds.
+
+    Attributes:
+        iterations: calls in a round.
+        warm_up: calls before the first round.
+        stopped: why there are no more rounds: the median is known to 1 %, the time is spent, or
+            there are too many.
+        unstable: what was seen that is not one steady state: a drift, two modes, throttling, load
+            by others; empty for none.
+    """
+
+    iterations: int
+    warm_up: int
+    stopped: Stopped
+    unstable: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Measurement:
     """The record under ``extra_info.hpml`` of a saved benchmark.
 
@@ -53,6 +73,7 @@ class Measurement:
         stalls: shares and seconds lost to loading.
         epochs: warm-up and measured, in order; like all but `processes`, those of the first process
             that has rounds.
+        sampling: how each process took its rounds; None of one that has none, and of epochs.
         failures: of processes that left no rounds.
         flags: reasons to doubt the numbers, such as counters that differ between processes.
         timelines: memory over one step, by name such as ``planned``: see `measure.timelines`.
@@ -65,6 +86,7 @@ class Measurement:
     memory: dict[str, int] = field(default_factory=dict)
     stalls: dict[str, float] = field(default_factory=dict)
     epochs: list[Epoch] = field(default_factory=list)
+    sampling: list[Sampling | None] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     timelines: dict[str, list[Row]] = field(default_factory=dict)

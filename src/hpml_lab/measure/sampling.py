@@ -1,0 +1,180 @@
+"""Times a step in one process: warm up until steady, then rounds until a rule says stop."""
+
+import gc
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from hpml_lab.measure.clock import Clock, tick_s
+from hpml_lab.measure.record import Sampling
+from hpml_lab.measure.stability import unstable
+from hpml_lab.measure.stopping import StoppingRule
+
+ROUND_S = 0.010
+TICKS_PER_ROUND = 1000  # reading the clock is then 0.1 % of a round or less
+LEAST_CALLS = 2  # before anything is timed: the first one compiles, the second one settles
+WINDOW = 5  # rounds of warm-up, compared with the next as many
+MOST_WINDOWS = 20
+STEADY = 0.01  # windows that differ by less are alike
+MOST_ITERATIONS = 10**7  # no call takes less than a nanosecond
+_MOST_TRIES = 8  # at finding the iterations of a round, each at most ten times as many
+_TELLING = 3  # comparisons that must all fail before a warm-up is called unsteady
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one process measured.
+
+    Attributes:
+        rounds_s: seconds of an iteration in each round.
+        how: in which way.
+    """
+
+    rounds_s: list[float]
+    how: Sampling
+
+
+def sample(
+    step: Callable[[], Any],
+    clock: Clock,
+    rule: StoppingRule,
+    *,
+    warm_up_s: float = 0.5,
+    round_s: float = ROUND_S,
+) -> Sample:
+    """Returns the rounds of a step.
+
+    The device is waited for at both ends of a round and never inside; no garbage is collected
+    within one.
+
+    Args:
+        step: what to time.
+        clock: of the device that the step works on.
+        rule: when to stop.
+        warm_up_s: a warm-up begins no round after that many seconds.
+        round_s: a round has as many iterations as it takes to last so long, and longer where the
+            clock is too coarse or too slow to read for that.
+    """
+    rounds = _Rounds(step, clock, round_s)
+    steady = _warm_up(rounds, clock.now_s() + warm_up_s)
+    warm_up, rounds_s, stopped = rounds.calls, list[float](), None
+    began_s = clock.now_s()
+    while stopped is None:
+        rounds_s.append(rounds.take())
+        stopped = rule.reason(rounds_s, clock.now_s() - began_s)
+    seen = list(unstable(rounds_s))
+    if not (steady or seen):
+        seen = [f"drift: no steady state within {warm_up} calls of warm-up"]
+    return Sample(rounds_s, Sampling(rounds.iterations, warm_up, stopped, seen))
+
+
+class _Rounds:
+    """Takes rounds of one step.
+
+    Attributes:
+        iterations: calls in a round.
+        calls: so far.
+    """
+
+    def __init__(self, step: Callable[[], Any], clock: Clock, round_s: float) -> None:
+        self.iterations = 1
+        self.calls = 0
+        self._step = step
+        self._clock = clock
+        self._tick_s = tick_s(clock)
+        self._round_s = max(round_s, TICKS_PER_ROUND * self._tick_s)
+
+    def take(self) -> float:
+        """Returns the seconds of an iteration in one more round."""
+        step, clock, iterations = self._step, self._clock, range(self.iterations)
+        with _undisturbed():
+            clock.synchronise()
+            began_s = clock.now_s()
+            for _ in iterations:
+                step()
+            clock.synchronise()
+            spent_s = clock.now_s() - began_s
+        self.calls += self.iterations
+        return spent_s / self.iterations
+
+    def now_s(self) -> float:
+        """Returns what the clock says."""
+        return self._clock.now_s()
+
+    def calibrate(self) -> None:
+        """Calls the step for the first times and finds about how many fill a round."""
+        for _ in range(LEAST_CALLS):
+            self._step()
+        self.calls += LEAST_CALLS
+        for _ in range(_MOST_TRIES):
+            needed = self._needed(self.take())
+            if needed <= self.iterations:
+                return
+            self.iterations = min(needed, 10 * self.iterations)
+
+    def fit(self, iteration_s: float) -> None:
+        """Takes as many iterations as fill a round at this speed."""
+        self.iterations = self._needed(iteration_s)
+
+    def _needed(self, iteration_s: float) -> int:
+        if iteration_s > 0:
+            return math.ceil(min(self._round_s / iteration_s, MOST_ITERATIONS)) or 1
+        # Too short to be read; of a clock that stands still nothing ever can be.
+        return min(10 * self.iterations, MOST_ITERATIONS) if self._tick_s else self.iterations
+
+
+def _warm_up(rounds: _Rounds, until_s: float) -> bool:
+    """Runs a step until two windows in a row are alike.
+
+    Returns:
+        False if several comparisons were made and none found that; True also where time was left
+        for too few to tell.
+    """
+    rounds.calibrate()
+    earlier: list[float] = []
+    for unlike in range(MOST_WINDOWS):
+        window = list(_window(rounds, until_s))
+        if len(window) < WINDOW:
+            return unlike <= _TELLING
+        rounds.fit(min(window))
+        if earlier and _alike(earlier, window):
+            return True
+        earlier = window
+    return False
+
+
+def _window(rounds: _Rounds, until_s: float) -> Iterator[float]:
+    for _ in range(WINDOW):
+        if rounds.now_s() >= until_s:
+            return
+        yield rounds.take()
+
+
+def _alike(earlier: list[float], later: list[float]) -> bool:
+    """Returns whether a window is in the range of the one before, or as good as the same.
+
+    Of two windows from one distribution the first is true in five cases of six.
+    """
+    middle = median(later)
+    change = abs(middle - median(earlier))
+    return min(earlier) <= middle <= max(earlier) or change <= STEADY * middle
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Without garbage collection, tracer and profiler, which would be timed with the step."""
+    collecting, tracer, profiler = gc.isenabled(), sys.gettrace(), sys.getprofile()
+    gc.disable()
+    sys.settrace(None)
+    sys.setprofile(None)
+    try:
+        yield
+    finally:
+        sys.setprofile(profiler)
+        sys.settrace(tracer)
+        if collecting:
+            gc.enable()

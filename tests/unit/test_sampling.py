@@ -1,0 +1,141 @@
+"""Warm-up, iterations and rounds of one process, on a clock that the step moves."""
+
+import gc
+import itertools
+import sys
+
+import pytest
+
+from hpml_lab.measure import sampling
+from hpml_lab.measure.clock import tick_s
+from hpml_lab.measure.sampling import sample
+from hpml_lab.measure.stopping import UntilPrecise
+
+
+class Step:
+    """Takes the given seconds in turn, the last ones again and again."""
+
+    def __init__(self, clock, seconds, again):
+        self._clock = clock
+        self._seconds = itertools.chain(seconds, itertools.cycle(again))
+        self.calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        self._clock.log.append("step")
+        self._clock.advance(next(self._seconds))
+
+
+def test_a_round_lasts_ten_milliseconds(clock):
+    """A step of 0.3 ms is called 34 times in a round; the round is given per call."""
+    taken = sample(Step(clock, [], [0.0003]), clock, UntilPrecise())
+    assert taken.how.iterations == 34
+    assert taken.rounds_s == pytest.approx([0.0003] * 20)
+
+
+def test_a_step_longer_than_a_round_is_called_once_in_it(clock):
+    """One iteration of 0.2 s: after five rounds a budget of 0.9 s is spent."""
+    taken = sample(Step(clock, [], [0.2]), clock, UntilPrecise(budget_s=0.9))
+    assert (taken.how.iterations, len(taken.rounds_s), taken.how.stopped) == (1, 5, "budget")
+
+
+def test_a_clock_that_is_slow_to_read_makes_rounds_longer(clock):
+    """With 0.1 ms for a reading, a round is a thousand times that: 100 calls of 1 ms."""
+    readings = clock.now_s
+
+    def now_s():
+        clock.advance(0.0001)
+        return readings()
+
+    clock.now_s = now_s
+    assert tick_s(clock) == pytest.approx(0.0001)
+    assert sample(Step(clock, [], [0.001]), clock, UntilPrecise()).how.iterations == 100
+
+
+def test_the_device_is_waited_for_at_both_ends_alone(clock):
+    """In a round: wait, read, the steps, wait, read."""
+    sample(Step(clock, [], [0.005]), clock, UntilPrecise())
+    rounds = [["sync", "now", "step", "step", "sync", "now", "now"]] * 20
+    assert clock.log[-140:] == list(itertools.chain.from_iterable(rounds))
+
+
+def test_warm_up_lasts_until_two_windows_are_alike(clock):
+    """Steps that get faster for thirty calls are all warm-up; every round is the steady time."""
+    falling = [1 - call / 60 for call in range(30)]
+    step = Step(clock, falling, [0.5])
+    taken = sample(step, clock, UntilPrecise(budget_s=100, least=5), warm_up_s=100)
+    assert taken.how.warm_up >= 32
+    assert taken.rounds_s == [pytest.approx(0.5)] * 20
+    assert taken.how.unstable == []
+
+
+def test_a_first_call_that_compiles_does_not_decide_the_iterations(clock):
+    """A call of 5 s before steps of 1 ms: ten iterations, as without it."""
+    taken = sample(Step(clock, [5.0], [0.001]), clock, UntilPrecise())
+    assert taken.how.iterations == 10
+    assert max(taken.rounds_s) == pytest.approx(0.001)
+
+
+def test_a_warm_up_that_never_ends_is_bounded_and_said(clock):
+    """A step that gets 1 % slower each call is measured all the same, and called drifting."""
+    slower = (0.01 * 1.01**call for call in range(500))
+    taken = sample(Step(clock, slower, [1.0]), clock, UntilPrecise(), warm_up_s=1e6)
+    assert taken.how.warm_up <= 150
+    assert "drift: " in taken.how.unstable[0]
+
+
+def test_a_drift_that_ends_before_it_can_be_seen_in_the_rounds_is_said(clock):
+    """Warm-up that found no steady state is told where there are too few rounds to show it."""
+    slower = (0.1 * 1.01**call for call in range(500))
+    taken = sample(Step(clock, slower, [1.0]), clock, UntilPrecise(), warm_up_s=1e6)
+    assert len(taken.rounds_s) == 5
+    (seen,) = taken.how.unstable
+    assert seen == f"drift: no steady state within {taken.how.warm_up} calls of warm-up"
+
+
+def test_a_slow_step_is_not_warmed_up_beyond_its_time(clock):
+    """With half a second for it, steps of 10 s have two calls and the round that calibrates."""
+    taken = sample(Step(clock, [], [10.0]), clock, UntilPrecise(), warm_up_s=0.5)
+    assert taken.how.warm_up == 3
+    assert taken.how.unstable == []
+
+
+def test_a_clock_that_stands_still_ends(clock):
+    """Steps of no time: one iteration, and the first look at the interval is content."""
+    taken = sample(Step(clock, [], [0.0]), clock, UntilPrecise(), warm_up_s=0.5)
+    assert (taken.how.iterations, len(taken.rounds_s)) == (1, 20)
+
+
+def test_nothing_disturbs_a_round(clock):
+    """No collection, tracer or profiler while the step runs; all are back when it has ended."""
+    seen = set()
+
+    def tracer(*_):
+        return None
+
+    def step():
+        seen.add((gc.isenabled(), sys.gettrace(), sys.getprofile()))
+        clock.advance(0.02)
+
+    before = sys.gettrace(), sys.getprofile()
+    sys.settrace(tracer)
+    try:
+        rounds = sampling._Rounds(step, clock, 0.01)
+        rounds.take()
+        assert sys.gettrace() is tracer
+    finally:
+        sys.settrace(before[0])
+    assert gc.isenabled()
+    assert sys.getprofile() is before[1]
+    assert seen == {(False, None, None)}
+
+
+def test_a_step_that_fails_leaves_the_process_as_it_was(clock):
+    """Garbage is collected again after an exception."""
+
+    def step():
+        raise RuntimeError("in the step")
+
+    with pytest.raises(RuntimeError, match="in the step"):
+        sampling._Rounds(step, clock, 0.01).take()
+    assert gc.isenabled()

@@ -1,0 +1,105 @@
+"""What is seen in rounds, and what the machine did meanwhile."""
+
+import numpy as np
+import pytest
+
+from hpml_lab.measure.disturbance import Conditions, conditions, disturbances
+from hpml_lab.measure.gpus import Gpu
+from hpml_lab.measure.stability import drift, two_modes, unstable
+
+
+@pytest.fixture
+def rng():
+    """Random numbers, the same every time."""
+    return np.random.default_rng(0)
+
+
+def test_a_steady_case_is_rarely_called_unstable(rng):
+    """Of 500 samples with normal noise none, of 500 with exponential noise fewer than 15."""
+    normal = 1 + 0.05 * rng.standard_normal((500, 60))
+    exponential = 1 + rng.exponential(0.05, (500, 60))
+    assert sum(bool(list(unstable(list(rounds)))) for rounds in normal) == 0
+    assert sum(bool(list(unstable(list(rounds)))) for rounds in exponential) < 15
+
+
+def test_a_drift_is_seen_with_its_size_and_direction():
+    """Of rounds from 1.0 to 1.1 s the halves' medians are 1.0246 and 1.0754 s."""
+    rounds = np.linspace(1.0, 1.1, 60)
+    (seen,) = unstable(list(rounds))
+    assert seen == "drift: the later half of the rounds took 5.0 % more time"
+    (seen,) = unstable(list(rounds[::-1]))
+    assert seen == "drift: the later half of the rounds took 4.7 % less time"
+
+
+def test_a_drift_too_small_to_matter_is_not_told():
+    """One percent, however clear."""
+    assert drift(list(np.linspace(1.0, 1.02, 100))) == 0
+
+
+def test_two_modes_are_seen_with_their_distance_and_share(rng):
+    """Three of ten rounds take 20 % longer."""
+    rounds = np.where(np.arange(60) % 10 < 3, 1.2, 1.0) * (1 + 0.005 * rng.standard_normal(60))
+    (seen,) = unstable(list(rounds))
+    assert seen == "two modes: 30.0 % of the rounds took 19.8 % more time"
+
+
+def test_a_few_late_rounds_are_no_mode(rng):
+    """One round in twelve that was interrupted does not make a second mode."""
+    rounds = np.where(np.arange(60) % 12 == 0, 3.0, 1.0) * (1 + 0.01 * rng.standard_normal(60))
+    assert two_modes(list(rounds)) is None
+
+
+@pytest.mark.parametrize("count", [0, 1, 19])
+def test_few_rounds_show_nothing(count):
+    """Nineteen rounds or fewer are not judged."""
+    assert list(unstable([float(index + 1) for index in range(count)])) == []
+
+
+def test_rounds_of_no_time_have_no_modes_and_no_drift():
+    """What takes no time in most rounds cannot be compared with that."""
+    assert two_modes([0.0, 0.01] * 20) is None
+    assert drift([0.0] * 20 + [0.01] * 20) == 0
+
+
+def test_equal_rounds_are_steady():
+    """No variance at all is no mode and no drift."""
+    assert list(unstable([1.0] * 40)) == []
+
+
+def test_waiting_for_a_processor_is_load_by_others():
+    """Of 2 s, 0.3 s were spent runnable without a processor: 15 %; less than 5 % is not told."""
+    before = Conditions(10.0, 1.0)
+    (seen,) = disturbances(before, Conditions(12.0, 1.3))
+    assert seen == "load by others: 15.0 % of the time was spent waiting for a processor"
+    assert list(disturbances(before, Conditions(12.0, 1.08))) == []
+    assert list(disturbances(before, before)) == []
+
+
+@pytest.mark.parametrize(
+    ("mask", "held"), [(0x0, False), (0x1, False), (0x4, True), (0x40, True), (0x41, True)]
+)
+def test_clocks_held_back_are_throttling(mask, held):
+    """Power and heat hold clocks back; being idle (bit 0) does not count."""
+    seen = list(disturbances(Conditions(0.0, 0.0, (0,)), Conditions(1.0, 0.0, (mask,))))
+    expected = f"throttling: the clocks of GPU 0 were held back (reasons {mask:#x})"
+    assert seen == [expected] * held
+
+
+def test_conditions_are_the_kernel_s_and_the_driver_s(tmp_path, monkeypatch):
+    """The second number of schedstat are nanoseconds; a GPU is asked for a case on it alone."""
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "schedstat").write_text("5 1500000000 9\n")
+    gpu = Gpu("H", "u", 1, False, "1", 1, 1, 1, throttle_reasons=4)
+    monkeypatch.setattr("hpml_lab.measure.disturbance.gpus", lambda: [gpu])
+    assert conditions("cpu", tmp_path).waited_s == 1.5
+    assert conditions("cpu", tmp_path).throttled == ()
+    assert conditions("cuda", tmp_path).throttled == (4,)
+
+
+@pytest.mark.parametrize("text", [None, "", "5", "5 x 9"])
+def test_a_kernel_that_does_not_tell_is_no_load(tmp_path, text):
+    """Without schedstat, or with another form of it, nothing was waited for."""
+    (tmp_path / "self").mkdir()
+    if text is not None:
+        (tmp_path / "self" / "schedstat").write_text(text)
+    assert conditions("cpu", tmp_path).waited_s == 0
