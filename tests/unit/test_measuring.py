@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from hpml_lab.measure import clock as clock_module
-from hpml_lab.measure.record import Row
+from hpml_lab.measure import disturbance
+from hpml_lab.measure.disturbance import Conditions
+from hpml_lab.measure.record import Row, Sampling
 from hpml_lab.pytest_plugin.measuring import Measure
 from hpml_lab.workloads.trainer import Trainer
 from hpml_lab.workloads.training import Training
@@ -15,15 +17,18 @@ class FakeBench:
 
     def __init__(self):
         self.timed = []
+        self.how = Sampling(iterations=1, warm_up=3, stopped="budget", unstable=["drift: much"])
         self.record = None
         self.discarded = False
 
-    def time(self, step, timer):
+    def time(self, step, clock):
         for _ in range(2):
-            began = timer()
+            clock.synchronise()
+            began = clock.now_s()
             result = step()
-            self.timed.append(timer() - began)
-        return result
+            clock.synchronise()
+            self.timed.append(clock.now_s() - began)
+        return result, self.how
 
     def time_exactly(self, step, timer, *, rounds, warm_up, behind=None):
         for index in range(warm_up + rounds):
@@ -69,6 +74,28 @@ def test_a_round_waits_for_the_device_at_both_ends(bench, clock, monkeypatch):
     assert clock.log == ["sync", "now", "step", "sync", "now"] * 2
     assert bench.record["processes"] == [[0.5, 0.5]]
     assert (bench.record["samples"], bench.record["case"]) == (32, {"n": 1})
+
+
+def test_how_the_rounds_were_taken_is_kept_with_what_the_machine_did(bench, monkeypatch):
+    """What the rounds show, then what happened meanwhile: here half of a second of waiting."""
+    moments = iter([Conditions(1.0, 0.0), Conditions(2.0, 0.5)])
+    monkeypatch.setattr(disturbance, "conditions", lambda _device: next(moments))
+    measure = Measure(bench, {})
+    measure(int)
+    measure.finish()
+    (how,) = bench.record["sampling"]
+    assert (how["iterations"], how["warm_up"], how["stopped"]) == (1, 3, "budget")
+    waiting = "load by others: 50.0 % of the time was spent waiting for a processor"
+    assert how["unstable"] == ["drift: much", waiting]
+
+
+def test_where_nothing_is_measured_nothing_was_sampled(bench):
+    """With --benchmark-disable a step is called and no sampling is kept."""
+    bench.how = None
+    measure = Measure(bench, {})
+    assert measure(lambda: 7) == 7
+    measure.finish()
+    assert bench.record["sampling"] == []
 
 
 def test_samples_can_be_given(bench):

@@ -103,6 +103,13 @@ def test_a_benchmark_of_the_stock_fixture_has_its_rounds_by_process_too():
     assert one["extra_info"]["hpml"]["case"] == {"n": 2}
 
 
+def test_each_process_keeps_how_it_took_its_rounds():
+    """The second of three processes left nothing: neither rounds nor a sampling."""
+    one, three = ({"iterations": count} for count in (10, 12))
+    measured = {1: record([1.0], sampling=[one]), 3: record([2.0], sampling=[three])}
+    assert merged(measured, [], 3)["extra_info"]["hpml"]["sampling"] == [one, None, three]
+
+
 def test_counters_that_differ_are_flagged():
     """Each that is not equal in every process, also one that is missing, with both values."""
     one = merged(

@@ -43,10 +43,24 @@ def test_a_saved_run_keeps_the_contract(project):
     assert record["samples"] == 10
     (rounds,) = record["processes"]
     assert len(rounds) == bench["stats"]["rounds"] >= 5
-    assert bench["stats"]["iterations"] * min(rounds) >= 0.005
+    (how,) = record["sampling"]
+    assert how["iterations"] == bench["stats"]["iterations"]
+    assert how["iterations"] * min(rounds) >= 0.005
+    assert how["stopped"] in {"precise", "budget"}
     machine = run["machine_info"]["hpml"]
     folder = project.path / ".benchmarks" / machine["id"]
     assert [path.name for path in folder.iterdir()] == ["0001_first.json"]
+
+
+def test_stock_options_say_how_long_and_how_often(project):
+    """A budget of no time leaves as many rounds as are asked for, each as long as is asked for."""
+    project.makepyfile(SLEEPLESS)
+    asked = ["--benchmark-max-time=0", "--benchmark-min-rounds=7", "--benchmark-min-time=0.05"]
+    project.runpytest_inprocess("--benchmark-save=x", *asked)
+    record = saved(project)[0]["benchmarks"][0]["extra_info"]["hpml"]
+    assert len(record["processes"][0]) == 7
+    assert record["sampling"][0]["stopped"] == "budget"
+    assert record["sampling"][0]["iterations"] * min(record["processes"][0]) >= 0.01
 
 
 def test_stock_compare_reads_what_we_save(project):

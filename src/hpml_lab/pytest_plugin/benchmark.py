@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hpml_lab.history.store import publish
+from hpml_lab.measure.record import Sampling
 
-ROUND_S = 0.010
-WARM_UP_CALLS = 2
+if TYPE_CHECKING:
+    from hpml_lab.measure.clock import Clock
+
 _COMPARISON = pytest.StashKey[Any]()
 
 
@@ -38,17 +40,35 @@ class Bench:
         """Seconds of an iteration in each round; empty while nothing is measured."""
         return list(self._fixture.stats.stats.data) if self._fixture.stats else []
 
-    def time(self, step: Callable[[], Any], timer: Callable[[], float]) -> Any:
-        """Calls a step in rounds of `ROUND_S` or longer, as pytest-benchmark's options say.
+    def time(self, step: Callable[[], Any], clock: "Clock") -> tuple[Any, Sampling | None]:
+        """Samples a step; pytest-benchmark's options say for how long and in how many rounds.
+
+        Args:
+            step: what to time.
+            clock: of the device that it works on.
 
         Returns:
-            what the last call returned.
+            what a further call outside all rounds returned, and how the rounds were taken; None
+            where nothing is measured.
         """
-        self._prepare(timer)
-        self._fixture._min_time = max(self._fixture._min_time, ROUND_S)
-        for _ in range(WARM_UP_CALLS):
-            step()
-        return self._fixture(step)
+        stock = self._fixture
+        if stock.disabled:
+            return stock(step), None
+        from hpml_lab.measure.sampling import ROUND_S, sample
+        from hpml_lab.measure.stopping import UntilPrecise
+
+        taken = sample(
+            step,
+            clock,
+            UntilPrecise(budget_s=stock._max_time, least=stock._min_rounds),
+            warm_up_s=stock._max_time / 2,
+            round_s=max(stock._min_time, ROUND_S),
+        )
+        self._prepare(clock.now_s)
+        result = stock.pedantic(step)  # one round, which is replaced by those that were sampled
+        stock.stats.iterations = taken.how.iterations
+        stock.stats.stats.data[:] = taken.rounds_s
+        return result, taken.how
 
     def time_exactly(
         self,

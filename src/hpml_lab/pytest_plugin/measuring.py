@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from hpml_lab.measure.record import Measurement, Row, Value, is_value
+from hpml_lab.measure.record import Measurement, Row, Sampling, Value, is_value
 from hpml_lab.pytest_plugin.benchmark import Bench
 
 if TYPE_CHECKING:
+    from hpml_lab.measure.clock import Clock
     from hpml_lab.measure.epochs import Epoch, Timing
     from hpml_lab.workloads.trainer import Trainer
 
@@ -37,6 +38,7 @@ class Measure:
         }
         self._samples: int | None = None
         self._epochs: list[Epoch] = []
+        self._sampling: list[Sampling | None] = []
 
     def __call__(
         self, step: Callable[[], Any], *, samples: int | None = None, rounds: int | None = None
@@ -53,7 +55,8 @@ class Measure:
         """
         from hpml_lab.measure.clock import clock_for
 
-        clock = clock_for(getattr(step, "device", _default_device()))
+        device = getattr(step, "device", _default_device())
+        clock = clock_for(device)
         self._samples = getattr(step, "samples", None) if samples is None else samples
 
         def timer() -> float:
@@ -62,7 +65,17 @@ class Measure:
 
         if rounds is not None:
             return self._bench.time_exactly(step, timer, rounds=rounds, warm_up=0)
-        return self._bench.time(step, timer)
+        return self._sampled(step, clock, device)
+
+    def _sampled(self, step: Callable[[], Any], clock: "Clock", device: str) -> Any:
+        from hpml_lab.measure.disturbance import conditions, disturbances
+
+        before = conditions(device)
+        result, how = self._bench.time(step, clock)
+        if how is not None:
+            seen = disturbances(before, conditions(device))
+            self._sampling = [replace(how, unstable=[*how.unstable, *seen])]
+        return result
 
     def epochs(
         self,
@@ -129,6 +142,7 @@ class Measure:
             memory=self.memory,
             stalls=self.stalls,
             epochs=self._epochs,
+            sampling=self._sampling,
             timelines=self.timelines,
         )
         self._bench.describe(asdict(record))

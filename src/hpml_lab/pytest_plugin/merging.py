@@ -26,6 +26,7 @@ def merged(records: Mapping[int, Record], failures: Iterable[Failure], processes
     ours = {number: _measurement(record) for number, record in sorted(records.items())}
     measurement = next(iter(ours.values())) | {
         "processes": rounds,
+        "sampling": [_sampling(ours.get(number)) for number in range(1, processes + 1)],
         "failures": [asdict(failure) for failure in failures],
         "flags": list(dict.fromkeys([*_flags(ours.values()), *_differences(ours)])),
     }
@@ -37,6 +38,11 @@ def merged(records: Mapping[int, Record], failures: Iterable[Failure], processes
 
 def _rounds(record: Record | None) -> list[float]:
     return list(record["stats"]["data"]) if record else []
+
+
+def _sampling(ours: Record | None) -> Record | None:
+    taken = ours.get("sampling") if ours else None
+    return taken[0] if taken else None
 
 
 def _measurement(record: Record) -> Record:
