@@ -58,19 +58,54 @@ class Machine:
 @given(st.lists(SECONDS, min_size=1, max_size=60), st.sampled_from([0.0, 1e-7, 1e-5]), RULES)
 def test_a_measurement_ends_within_its_bounds(steps_s, reading_s, rule):
     """Whatever the rounds: at least the fewest, at most the most, and a reason that is true."""
+    _ends_within_its_bounds(rule, steps_s, reading_s)
+
+
+def _ends_within_its_bounds(rule, steps_s, reading_s=0.0):
     machine = Machine(steps_s, reading_s)
     taken = sample(machine.step, machine, rule)
     count, spent_s = len(taken.rounds_s), sum(taken.rounds_s) * taken.how.iterations
-    assert rule.least <= count <= rule.most
+    assert rule.least <= count <= rule.most, "out of bounds"
     assert machine.calls == taken.how.warm_up + count * taken.how.iterations
     if taken.how.stopped == "precise":
         low, high = median_interval(taken.rounds_s)
         assert count >= PRECISE_ROUNDS
-        assert high - low <= rule.precision * (high + low)
+        assert high - low <= rule.precision * (high + low), "not precise"
     elif taken.how.stopped == "budget":
         assert spent_s + 1e-4 * (3 * count + 1) >= rule.budget_s
     else:
         assert count == rule.most
+
+
+class Hasty(UntilPrecise):
+    """Stops after the first round."""
+
+    def reason(self, *_):
+        return "budget"
+
+
+class Patient(UntilPrecise):
+    """Does not know when it is enough."""
+
+    def reason(self, rounds_s, _spent_s):
+        return "most rounds" if len(rounds_s) > self.most else None
+
+
+class Boastful(UntilPrecise):
+    """Calls anything precise."""
+
+    def reason(self, rounds_s, _spent_s):
+        return "precise" if len(rounds_s) >= PRECISE_ROUNDS else None
+
+
+@pytest.mark.parametrize(
+    ("rule", "fault"),
+    [(Hasty, "out of bounds"), (Patient, "out of bounds"), (Boastful, "not precise")],
+)
+def test_a_rule_out_of_its_bounds_would_be_caught(rule, fault):
+    """Too early, too late, and a precision that is not there."""
+    with pytest.raises(AssertionError, match=fault):
+        _ends_within_its_bounds(rule(most=40), [0.01, 0.02])
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=200), st.floats(0, 1e6), RULES)

@@ -10,8 +10,9 @@ from hpml_lab.units import percent
 
 LARGEST_WAIT = 0.05
 _PROC = Path("/proc")
-# nvml.h: software power cap, hardware, software thermal, hardware thermal, power brake
-_HELD_BACK = 0x04 | 0x08 | 0x20 | 0x40 | 0x80
+# nvml.h: hardware, software thermal, hardware thermal, power brake. The power cap (0x04) is where
+# a busy GPU is meant to run.
+_HELD_BACK = 0x08 | 0x20 | 0x40 | 0x80
 
 
 @dataclass(frozen=True)
