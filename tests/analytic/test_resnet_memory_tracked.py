@@ -98,7 +98,7 @@ def compare(name, image, step):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize(("image", "batch"), [(32, 2), (32, 256), (224, 1), (224, 16), (224, 256)])
+@pytest.mark.parametrize(("image", "batch"), [(32, 256), (224, 1)])
 @pytest.mark.parametrize("name", NAMES)
 def test_resnets_need_what_torch_s_tracker_sees(name, image, batch, dtype):
     """Five depths, two image sides, batches from 1 to 256, with momentum."""
@@ -107,7 +107,7 @@ def test_resnets_need_what_torch_s_tracker_sees(name, image, batch, dtype):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize(("name", "batch"), [("resnet18", 4), ("resnet50", 1), ("resnet152", 1)])
+@pytest.mark.parametrize(("name", "batch"), [("resnet18", 4), ("resnet152", 1)])
 def test_optimizers_need_what_torch_s_tracker_sees(name, batch, optimizer):
     """Six optimizers, as foreach, where their step is the peak and where it is not."""
     compare(name, 224, Step(batch=batch, **OPTIMIZERS[optimizer]))
