@@ -123,6 +123,22 @@ def test_what_is_marked_once_is_measured_in_the_first_process(project):
     assert exact.failures == exact.flags == []
 
 
+def test_what_is_skipped_needs_no_interpreter(project, monkeypatch):
+    """A test with a skip mark is skipped here; nothing is started for it."""
+    project.makepyfile("""
+        import pytest
+
+        @pytest.mark.alone
+        @pytest.mark.skip(reason="no GPU")
+        def test_gpu(measure):
+            measure(int)
+    """)
+    monkeypatch.delattr(interpreter.Interpreter, "__enter__")
+    result = project.runpytest_inprocess(*QUICK, "--benchmark-save=x")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["Nothing saved: no measured case passed."])
+
+
 def test_a_counter_that_differs_between_processes_is_flagged(project):
     """In the saved run and on the terminal; one that is the same is not."""
     project.makepyfile(test_t=THREE)
@@ -235,10 +251,14 @@ def test_interrupted_keeps_what_has_ended(project, sent):
             if times("all") == 2:
                 threading.Event().wait()
     """)
-    command = [sys.executable, "-m", "pytest", *QUICK, "--benchmark-save=x"]
-    with subprocess.Popen(
-        [*command, "--benchmark-json=x.json"], stdout=subprocess.PIPE, text=True
-    ) as parent:
+    # What is started in the background of a script inherits that Ctrl-C is ignored.
+    program = (
+        "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "sys.exit(pytest.main(sys.argv[1:]))"
+    )
+    options = [*QUICK, "--benchmark-save=x", "--benchmark-json=x.json"]
+    command = [sys.executable, "-c", program, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         for line in parent.stdout:
             if line.startswith("[1/6] process 1: ") and "passed in" in line:
                 break

@@ -77,7 +77,7 @@ class Processes:
         output_json["hpml"] = asdict(record)
 
     def _run(self, items: list[pytest.Item]) -> None:
-        tests = [plan.selected(item) for item in items]
+        tests = [plan.selected(item) for item in items if not _skipped(item)]
         batches = [
             (process, batch)
             for process in range(1, self._settings.processes + 1)
@@ -145,7 +145,9 @@ class Processes:
     def _hand_on(self, items: list[pytest.Item]) -> None:
         self._progress.muted = True
         for item in items:
-            if endings := self._endings.get(item.nodeid):
+            if _skipped(item):  # as quickly here as in any interpreter
+                item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+            elif endings := self._endings.get(item.nodeid):
                 self._keep(item.nodeid, endings)
                 replay(item, endings, self._settings.processes)
         self._progress.muted = False
@@ -157,6 +159,10 @@ class Processes:
             self._benchmarks.add(merged(records, failures, self._settings.processes))
         elif failures:
             self._unmeasured[nodeid] = failures
+
+
+def _skipped(item: pytest.Item) -> bool:
+    return item.get_closest_marker("skip") is not None
 
 
 @contextmanager
