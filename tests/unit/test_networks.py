@@ -194,3 +194,14 @@ def test_resnets_of_torchvision_can_do_without_batch_norm():
     model = build_network("resnet18", batch_norm=False)
     assert not list(model.buffers())
     assert {name for name, _ in model.named_parameters() if "bias" in name} == {"fc.bias"}
+
+
+def test_attention_is_counted_and_has_no_row():
+    """A module that gives a pair has parameters like any other, and no output to show."""
+    with EmptyWeights():
+        model = build_network("torchvision:vit_b_16", classes=1000)
+    counts = summarise(model, (3, 224, 224))
+    assert counts.parameters == 86_567_656
+    names = [layer.name for layer in counts.layers]
+    assert "encoder.layers.encoder_layer_0.ln_1" in names
+    assert "encoder.layers.encoder_layer_0.self_attention" not in names

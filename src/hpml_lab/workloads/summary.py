@@ -39,7 +39,8 @@ class Summary:
 
     Attributes:
         layers: every module with parameters in it or below it, blocks included, in the order in
-            which they finish; plain containers and the network itself are left out.
+            which they finish; plain containers, the network itself, and what gives no single tensor
+            (attention) are left out.
         parameters: elements of all parameters.
         parameter_tensors: how many tensors those are.
         trainable_parameters: elements of those that require a gradient.
@@ -140,8 +141,9 @@ def _recorded_outputs(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     outputs: dict[str, Tensor] = {}
 
     def record(name: str) -> None:
-        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            outputs[name] = output
+        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+            if isinstance(output, Tensor):  # attention gives a pair
+                outputs[name] = output
 
         model.get_submodule(name).register_forward_hook(hook)
 
