@@ -1,6 +1,7 @@
 """Pictures of what was planned and measured."""
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ _COLOURS = dict(
     )
 )
 
+_LINE = 100  # characters that fit over a picture
+_NAMES = {"planned": "predicted", "tracked": "measured"}
+
 
 def draw_memory(outlines: Mapping[str, Sequence[Moment]], title: str, path: Path) -> None:
     """Draws memory over one training step, stacked by category, with its peak labelled.
@@ -38,7 +42,7 @@ def draw_memory(outlines: Mapping[str, Sequence[Moment]], title: str, path: Path
         InputError: for a file of another kind.
     """
     figure = Figure(figsize=(9, 3.4 * len(outlines) + 0.8), layout="constrained")
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(textwrap.fill(title, _LINE), fontsize=10)
     panels = figure.subplots(len(outlines), 1, squeeze=False, sharey=True)[:, 0]
     for panel, (name, outline) in zip(panels, outlines.items(), strict=True):
         _draw(panel, name, outline)
@@ -63,7 +67,10 @@ def draw_run(run: Run, folder: Path) -> list[Path]:
         if case is None or not case.timelines:
             continue
         path = folder / f"memory-{re.sub(r'[^A-Za-z0-9_=-]+', '-', benchmark.name)}.png"
-        outlines = {name: list(map(_moment, rows)) for name, rows in case.timelines.items()}
+        outlines = {
+            _NAMES.get(name, name): list(map(_moment, rows))
+            for name, rows in case.timelines.items()
+        }
         draw_memory(outlines, plain(f"{benchmark.name}: {setting(case)}").plain, path)
         drawn.append(path)
     return drawn
