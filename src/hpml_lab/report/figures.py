@@ -83,9 +83,10 @@ def _moment(row: Row) -> Moment:
 def _draw(panel: Any, name: str, outline: Sequence[Moment]) -> None:
     places = range(len(outline))
     used = [c for c in CATEGORIES if any(moment.live_bytes[c] for moment in outline)]
+    steps = [*outline, outline[-1]]  # so that the last one has a width too
     panel.stackplot(
-        places,
-        [[moment.live_bytes[c] / MIB for moment in outline] for c in used],
+        range(len(steps)),
+        [[moment.live_bytes[c] / MIB for moment in steps] for c in used],
         labels=[c.replace("_", " ") for c in used],
         colors=[_COLOURS[c] for c in used],
         step="post",
