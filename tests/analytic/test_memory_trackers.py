@@ -45,6 +45,9 @@ CLASSIFIERS = {
     "wide_resnet50_2": SMALL,
 }
 
+# Every kind of norm, and attention.
+IN_BFLOAT16 = ("convnext_tiny", "efficientnet_b0", "mobilenet_v3_small", "swin_t", "vit_b_16")
+
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
@@ -115,8 +118,10 @@ def test_the_lab_s_network_is_planned_to_the_byte(dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [*((name, "float32") for name in CLASSIFIERS), *((name, "bfloat16") for name in IN_BFLOAT16)],
+)
 def test_classifiers_are_planned_to_the_byte(name, dtype):
     """Every family of torchvision's classifiers, two images, 1000 classes, SGD with momentum."""
     model = build_network(f"torchvision:{name}", classes=1000)
