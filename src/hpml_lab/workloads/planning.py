@@ -2,9 +2,9 @@
 
 Forward, loss and backward run operator by operator on shapes alone, so what autograd saves is
 noticed and not modelled; the optimizer's step is a closed form. The operators are those of the
-CPU. A GPU differs where its kernels keep something else: dropout a mask of one byte an element (a
-CPU one of the input's dtype), attention the log-sum-exp rounded up to 32 queries, and autocast runs
-some operators, layer norm among them, in float32.
+CPU. A GPU's kernels are expected to keep something else in places, which is not measured yet:
+dropout a mask of one byte an element (a CPU one of the input's dtype), attention the log-sum-exp
+rounded up to 32 queries, and autocast runs some operators, layer norm among them, in float32.
 """
 
 from collections.abc import Callable, Sequence
