@@ -41,6 +41,12 @@ class FakeClock:
         self.synchronised += 1
         self.log.append("sync")
 
+    def mark(self):
+        return None
+
+    def between_s(self, _first, _last):
+        return None
+
     def advance(self, duration_s):
         self.time_s += duration_s
 

@@ -25,3 +25,30 @@ def test_cuda_is_waited_for(monkeypatch):
     assert isinstance(clock, CudaClock)
     clock.synchronise()
     assert waited == [True]
+
+
+def test_the_host_s_time_is_the_only_one_of_the_cpu():
+    """Marks of the CPU are nothing, and nothing lies between them."""
+    clock = HostClock()
+    assert clock.between_s(clock.mark(), clock.mark()) is None
+
+
+def test_the_device_s_own_time_lies_between_events(monkeypatch):
+    """Events of CUDA are recorded where they are made, and tell milliseconds."""
+    made = []
+
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            made.append(self)
+
+        def elapsed_time(self, last):
+            return 1000.0 * (made.index(last) - made.index(self))
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    clock = clock_for("cuda")
+    first = clock.mark()
+    clock.mark()
+    assert clock.between_s(first, clock.mark()) == 2.0

@@ -139,3 +139,17 @@ def test_a_step_that_fails_leaves_the_process_as_it_was(clock):
     with pytest.raises(RuntimeError, match="in the step"):
         sampling._Rounds(step, clock, 0.01).take()
     assert gc.isenabled()
+
+
+def test_the_device_s_own_time_is_kept_beside_the_host_s(clock):
+    """Of two steps of 5 ms the device works 4 ms each; what it did in warm-up does not count."""
+    worked_s = itertools.chain([0.9] * 12, itertools.cycle([0.008]))
+    clock.between_s = lambda _first, _last: next(worked_s)
+    taken = sample(Step(clock, [], [0.005]), clock, UntilPrecise())
+    assert taken.how.iterations == 2
+    assert taken.how.device_s == pytest.approx(0.004)
+
+
+def test_without_a_device_of_its_own_there_is_no_device_time(clock):
+    """On the CPU the host's seconds are all there is."""
+    assert sample(Step(clock, [], [0.005]), clock, UntilPrecise()).how.device_s is None

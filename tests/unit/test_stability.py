@@ -96,6 +96,35 @@ def test_conditions_are_the_kernel_s_and_the_driver_s(tmp_path, monkeypatch):
     assert conditions("cuda", tmp_path).throttled == (4,)
 
 
+def test_a_used_up_quota_is_throttling(tmp_path):
+    """Of 2 s the container's group stood still for 0.5 s: 25 %; the file counts microseconds."""
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "cgroup").write_text("1:cpu:/old\n0::/box\n")
+    group = tmp_path / "fs" / "cgroup" / "box"
+    group.mkdir(parents=True)
+    (group / "cpu.stat").write_text("usage_usec 9\nthrottled_usec 500000\n")
+    held_s = conditions("cpu", tmp_path, tmp_path).quota_s
+    assert held_s == 0.5
+    (seen,) = disturbances(Conditions(0.0, 0.0), Conditions(2.0, 0.0, quota_s=held_s))
+    assert seen == (
+        "throttling: for 25.0 % of the time the processor quota of the container was used up"
+    )
+    (group / "cpu.stat").write_text("usage_usec 9\n")
+    assert conditions("cpu", tmp_path, tmp_path).quota_s == 0
+
+
+def test_heat_is_throttling(tmp_path):
+    """Each processor counts how often it slowed down; three times more in all."""
+    for processor, count in ((0, 5), (1, 2)):
+        folder = tmp_path / "devices" / "system" / "cpu" / f"cpu{processor}" / "thermal_throttle"
+        folder.mkdir(parents=True)
+        (folder / "core_throttle_count").write_text(f"{count}\n")
+    hot = conditions("cpu", tmp_path, tmp_path)
+    assert hot.too_hot == 7
+    (seen,) = disturbances(Conditions(0.0, 0.0, too_hot=4), Conditions(1.0, 0.0, too_hot=7))
+    assert seen == "throttling: processors slowed down for heat 3 times"
+
+
 @pytest.mark.parametrize("text", [None, "", "5", "5 x 9"])
 def test_a_kernel_that_does_not_tell_is_no_load(tmp_path, text):
     """Without schedstat, or with another form of it, nothing was waited for."""

@@ -2,7 +2,7 @@
 
 import time
 from statistics import median
-from typing import Protocol
+from typing import Any, Protocol
 
 _TICKS = 9
 _MOST_READINGS = 1_000  # until it moves; one that a test moves does not
@@ -19,6 +19,14 @@ class Clock(Protocol):
         """Returns when the device has finished all work given to it."""
         ...
 
+    def mark(self) -> Any:
+        """Notes a moment in the device's own work; None where the host's time is the device's."""
+        ...
+
+    def between_s(self, first: Any, last: Any) -> float | None:
+        """Returns the device's seconds between two marks, once it has been waited for."""
+        ...
+
 
 class HostClock:
     """The clock of a device that finishes its work before the call returns."""
@@ -30,6 +38,14 @@ class HostClock:
     def synchronise(self) -> None:
         """Does nothing: there is nothing to wait for."""
 
+    def mark(self) -> Any:
+        """Returns None."""
+        return None
+
+    def between_s(self, first: Any, last: Any) -> float | None:  # noqa: ARG002
+        """Returns None: the host has timed it."""
+        return None
+
 
 class CudaClock(HostClock):
     """The clock of the current CUDA device, which works behind the host's back."""
@@ -38,10 +54,21 @@ class CudaClock(HostClock):
         import torch  # whoever times a step without it does not wait for its import
 
         self._synchronise = torch.cuda.synchronize
+        self._event = torch.cuda.Event
 
     def synchronise(self) -> None:
         """Waits for all streams of the current CUDA device."""
         self._synchronise()
+
+    def mark(self) -> Any:
+        """Returns an event behind the work given to the current stream so far."""
+        event = self._event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
+
+    def between_s(self, first: Any, last: Any) -> float | None:
+        """Returns the seconds between two events of the device."""
+        return float(first.elapsed_time(last)) * 1e-3
 
 
 def clock_for(device: str) -> Clock:

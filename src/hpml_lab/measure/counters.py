@@ -1,15 +1,21 @@
-"""Exact counts: of a network, and of what torch.compile did."""
+"""Exact counts: of a network, of a step that is run, and of what torch.compile did."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
+from hpml_lab.measure.memory import optimizer_state
+from hpml_lab.workloads.step import TrainingStep
 from hpml_lab.workloads.summary import summarise
-from hpml_lab.workloads.traffic import traffic
+from hpml_lab.workloads.traffic import OperatorCounter, traffic
 
 _RECOMPILED = re.compile(r"/[1-9]")
+_LAUNCHES = re.compile(r"cu(da)?LaunchKernel|cu(da)?GraphLaunch")
 
 
 def network_counters(
@@ -34,6 +40,40 @@ def network_counters(
         "naive_bytes_per_sample": moved.per_sample_bytes,
         "naive_bytes_per_step": moved.per_step_bytes,
     }
+
+
+def step_counters(step: TrainingStep) -> dict[str, int]:
+    """Returns the counts of one more step, optimizer included; it trains by a few further steps.
+
+    Args:
+        step: has run before, so that its optimizer has its state.
+
+    Returns:
+        ``parameters`` (elements); those of `optimizer_state`; ``step_flops`` (convolutions and
+        matrix products, multiply-add = 2) and ``step_operators`` (dispatched that launch work),
+        both unless a module is compiled, whose operators are no longer dispatched;
+        ``kernel_launches`` on CUDA, where a replayed graph counts once.
+    """
+    counts = {"parameters": sum(p.numel() for p in step.model.parameters())}
+    counts |= optimizer_state(step.optimizer)
+    if not any(hasattr(module, "_orig_mod") for module in step.model.modules()):
+        with FlopCounterMode(display=False) as flops, OperatorCounter() as operators:
+            step()
+        counts |= {"step_flops": flops.get_total_flops(), "step_operators": operators.operators}
+    if step.device == "cuda":
+        counts["kernel_launches"] = kernel_launches(_runtime_calls(step))
+    return counts
+
+
+def kernel_launches(calls: Iterable[str]) -> int:
+    """Returns how many of the CUDA runtime's calls launch a kernel or a graph of kernels."""
+    return sum(bool(_LAUNCHES.match(name)) for name in calls)
+
+
+def _runtime_calls(step: Callable[[], Any]) -> list[str]:
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as seen:
+        step()
+    return [event.name for event in seen.events() or []]
 
 
 @contextmanager

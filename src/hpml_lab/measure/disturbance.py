@@ -10,6 +10,7 @@ from hpml_lab.units import percent
 
 LARGEST_WAIT = 0.05
 _PROC = Path("/proc")
+_SYS = Path("/sys")
 # nvml.h: hardware, software thermal, hardware thermal, power brake. The power cap (0x04) is where
 # a busy GPU is meant to run.
 _HELD_BACK = 0x08 | 0x20 | 0x40 | 0x80
@@ -23,17 +24,23 @@ class Conditions:
         now_s: when; only differences mean anything.
         waited_s: for how long in all the main thread could have run and had no processor.
         throttled: NVML's mask of why clocks are held back, for each GPU.
+        quota_s: for how long in all the processor quota of the container was used up.
+        too_hot: how often in all the processors slowed down for heat.
     """
 
     now_s: float
     waited_s: float
     throttled: tuple[int, ...] = ()
+    quota_s: float = 0.0
+    too_hot: int = 0
 
 
-def conditions(device: str, proc: Path = _PROC) -> Conditions:
+def conditions(device: str, proc: Path = _PROC, sys: Path = _SYS) -> Conditions:
     """Returns the conditions now; a GPU is asked where it is what works."""
     masks = [gpu.throttle_reasons or 0 for gpu in gpus()] if device == "cuda" else []
-    return Conditions(time.monotonic(), _waited_s(proc), tuple(masks))
+    return Conditions(
+        time.monotonic(), _waited_s(proc), tuple(masks), _quota_s(proc, sys), _too_hot(sys)
+    )
 
 
 def disturbances(before: Conditions, after: Conditions) -> Iterator[str]:
@@ -42,6 +49,15 @@ def disturbances(before: Conditions, after: Conditions) -> Iterator[str]:
     waited = (after.waited_s - before.waited_s) / spent_s if spent_s > 0 else 0.0
     if waited > LARGEST_WAIT:
         yield (f"load by others: {percent(waited)} of the time was spent waiting for a processor")
+    held_back = (after.quota_s - before.quota_s) / spent_s if spent_s > 0 else 0.0
+    if held_back > LARGEST_WAIT:
+        yield (
+            f"throttling: for {percent(held_back)} of the time the processor quota of the "
+            "container was used up"
+        )
+    if after.too_hot > before.too_hot:
+        times = after.too_hot - before.too_hot
+        yield f"throttling: processors slowed down for heat {times} times"
     for index, mask in enumerate(after.throttled):
         if mask & _HELD_BACK:
             yield f"throttling: the clocks of GPU {index} were held back (reasons {mask:#x})"
@@ -53,3 +69,23 @@ def _waited_s(proc: Path) -> float:
         return int((proc / "self" / "schedstat").read_text().split()[1]) * 1e-9
     except (OSError, IndexError, ValueError):
         return 0.0
+
+
+def _quota_s(proc: Path, sys: Path) -> float:
+    """Returns the throttled time of this process's control group; 0 where there is no quota."""
+    try:
+        groups = (proc / "self" / "cgroup").read_text().splitlines()
+        group = next(line.removeprefix("0::/") for line in groups if line.startswith("0::"))
+        stat = (sys / "fs" / "cgroup" / group / "cpu.stat").read_text()
+        return int(dict(line.split() for line in stat.splitlines())["throttled_usec"]) * 1e-6
+    except (OSError, StopIteration, KeyError, ValueError):
+        return 0.0
+
+
+def _too_hot(sys: Path) -> int:
+    """Returns how often any processor has throttled for heat; 0 where the kernel does not tell."""
+    counts = sys.glob("devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")
+    try:
+        return sum(int(path.read_text()) for path in counts)
+    except (OSError, ValueError):
+        return 0

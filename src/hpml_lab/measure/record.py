@@ -51,12 +51,15 @@ class Sampling:
             there are too many.
         unstable: what was seen that is not one steady state: a drift, two modes, throttling, load
             by others; empty for none.
+        device_s: median seconds of an iteration between events on the device; None where the
+            host's time is the device's.
     """
 
     iterations: int
     warm_up: int
     stopped: Stopped
     unstable: list[str] = field(default_factory=list)
+    device_s: float | None = None
 
 
 @dataclass(frozen=True)

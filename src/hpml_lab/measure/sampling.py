@@ -69,7 +69,8 @@ def sample(
     seen = list(unstable(rounds_s))
     if not (steady or seen):
         seen = [f"drift: no steady state within {warm_up} calls of warm-up"]
-    return Sample(rounds_s, Sampling(rounds.iterations, warm_up, stopped, seen))
+    device_s = rounds.device_s(len(rounds_s))
+    return Sample(rounds_s, Sampling(rounds.iterations, warm_up, stopped, seen, device_s))
 
 
 class _Rounds:
@@ -87,6 +88,7 @@ class _Rounds:
         self._clock = clock
         self._tick_s = tick_s(clock)
         self._round_s = max(round_s, TICKS_PER_ROUND * self._tick_s)
+        self._device_s: list[float | None] = []
 
     def take(self) -> float:
         """Returns the seconds of an iteration in one more round."""
@@ -94,12 +96,20 @@ class _Rounds:
         with _undisturbed():
             clock.synchronise()
             began_s = clock.now_s()
+            first = clock.mark()
             for _ in iterations:
                 step()
+            last = clock.mark()
             clock.synchronise()
             spent_s = clock.now_s() - began_s
+        self._device_s.append(clock.between_s(first, last))
         self.calls += self.iterations
         return spent_s / self.iterations
+
+    def device_s(self, count: int) -> float | None:
+        """Returns the device's median seconds of an iteration in the last rounds, if it tells."""
+        known = [seconds for seconds in self._device_s[-count:] if seconds is not None]
+        return median(known) / self.iterations if known else None
 
     def now_s(self) -> float:
         """Returns what the clock says."""

@@ -43,7 +43,7 @@ class Measure:
     def __call__(
         self, step: Callable[[], Any], *, samples: int | None = None, rounds: int | None = None
     ) -> Any:
-        """Times a callable without arguments.
+        """Times a callable without arguments; a `TrainingStep` is counted too, behind its rounds.
 
         Args:
             step: what to time, such as a `workloads.step.TrainingStep`.
@@ -75,7 +75,19 @@ class Measure:
         if how is not None:
             seen = disturbances(before, conditions(device))
             self._sampling = [replace(how, unstable=[*how.unstable, *seen])]
+            self._count(step)
         return result
+
+    def _count(self, step: Callable[[], Any]) -> None:
+        """Counts a `TrainingStep` behind its rounds; of any other function nothing is known."""
+        steps = sys.modules.get("hpml_lab.workloads.step")
+        if steps is None or not isinstance(step, steps.TrainingStep):
+            return
+        from hpml_lab.measure.counters import step_counters
+        from hpml_lab.measure.memory import step_memory
+
+        self.counters |= step_counters(step)
+        self.memory |= step_memory(step, step.device)
 
     def epochs(
         self,

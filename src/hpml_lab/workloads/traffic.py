@@ -70,7 +70,14 @@ def traffic(
     return Traffic(few.operators, per_sample, few.moved_bytes - _BATCHES[0] * per_sample)
 
 
-class _Counter(TorchDispatchMode):
+class OperatorCounter(TorchDispatchMode):
+    """Counts what is dispatched inside, views and empty tensors left out.
+
+    Attributes:
+        operators: how many.
+        moved_bytes: what they read and write.
+    """
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.operators = 0
@@ -89,11 +96,11 @@ def _bytes(values: Any) -> int:
     return sum(leaf.nbytes for leaf in tree_leaves(values) if isinstance(leaf, Tensor))
 
 
-def _count(model: nn.Module, shape: tuple[int, ...], precision: str, loss: Loss) -> _Counter:
+def _count(model: nn.Module, shape: tuple[int, ...], precision: str, loss: Loss) -> OperatorCounter:
     low = precision == "bfloat16"
     # Autocast does nothing on meta tensors; fake ones are slower, but have a device.
     device, mode = ("cpu", FakeTensorMode()) if low else ("meta", nullcontext())
-    counter = _Counter()
+    counter = OperatorCounter()
     with mode:
         twin = without_storage(model, device).train()
         dtype = next((p.dtype for p in twin.parameters()), torch.float32)
