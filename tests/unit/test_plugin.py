@@ -297,6 +297,23 @@ def test_cases_with_cuda_graphs_are_to_be_alone(project):
     assert cases == ["test_default[cuda-compile_mode=max-autotune]"]
 
 
+def test_a_case_that_cannot_be_is_one_line(project):
+    """An axis that one test's own values do not go with: what, got, allowed, and no traceback."""
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.axes(batch_size=[512])
+        def test_step(training):
+            pass
+        """
+    )
+    done = project.runpytest_inprocess("--hpml-axis", "images=256", "-m", "not gpu")
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["batch_size 512 is larger than the 256 training images; *"])
+    done.stdout.no_fnmatch_line("*cases.py*")
+
+
 def test_an_axis_can_be_set_for_all_cases(project):
     """--hpml-axis replaces a declared sweep and is added to the other cases."""
     cases = collected(

@@ -117,7 +117,10 @@ def _progress(reporter: Any) -> Progress:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Makes the cases of a test that asks for ``training``."""
-    cases.parametrize(metafunc, metafunc.config.stash[_SETTINGS])
+    try:
+        cases.parametrize(metafunc, metafunc.config.stash[_SETTINGS])
+    except InputError as error:
+        raise pytest.Collector.CollectError(str(error)) from None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
