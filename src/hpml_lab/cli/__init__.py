@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpml_lab.cli.compare import compare
 from hpml_lab.cli.machine import machine
 from hpml_lab.cli.predict import predict
 from hpml_lab.errors import HpmlError
@@ -176,6 +177,7 @@ def _epoch_line(epoch: "Epoch") -> str:
     )
 
 
+cli.add_command(compare)
 cli.add_command(machine)
 cli.add_command(predict)
 

@@ -25,10 +25,23 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Cpu:
+    """What py-cpuinfo says of the processor, as far as it names a machine."""
+
+    brand_raw: str = ""
+    count: int = 0
+
+
+@dataclass(frozen=True)
 class MachineInfo:
     """pytest-benchmark's machine record; ``hpml`` is None in a stock file."""
 
     hpml: Machine | None = None
+    system: str = ""
+    machine: str = ""
+    processor: str = ""
+    python_version: str = ""
+    cpu: Cpu = field(default_factory=Cpu)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,90 @@
+"""The command `hpml-lab compare`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hpml_lab.errors import InputError
+
+
+class ManyFiles(click.Command):
+    """A command whose options for several files take them after one name or after several.
+
+    ``--base a b`` is read as ``--base a --base b``: click's options take a fixed number of values.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the arguments with the option's name before each value."""
+        several = {name for option in self.params if _takes_several(option) for name in option.opts}
+        return super().parse_args(ctx, _repeated(args, several))
+
+
+def _takes_several(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, click.Option) and parameter.multiple
+
+
+def _repeated(args: list[str], several: set[str]) -> list[str]:
+    """Returns the arguments with the option's name before each of its values."""
+    found: list[str] = []
+    option, awaited = "", False
+    for arg in args:
+        if arg.startswith("-") and arg != "-" and not awaited:
+            name = arg.partition("=")[0]
+            option = name if name in several else ""
+            awaited = name in several and "=" not in arg
+        elif awaited or not option:
+            awaited = False
+        else:
+            found.append(option)
+        found.append(arg)
+    return found
+
+
+@click.command(cls=ManyFiles)
+@click.option(
+    "--base",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE...",
+    help="Saved runs of the baseline.",
+)
+@click.option(
+    "--new",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE...",
+    help="Saved runs of what is compared with it.",
+)
+@click.option("--alpha", default=0.01, show_default=True, help="Chance of any false alarm.")
+@click.option(
+    "--margin", default=0.02, show_default=True, help="Changes up to this share are none."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def compare(
+    context: click.Context,
+    base: tuple[Path, ...],
+    new: tuple[Path, ...],
+    alpha: float,
+    margin: float,
+    as_json: bool,
+) -> None:
+    """Say of every case whether it became slower, from the processes of saved runs.
+
+    Stock pytest-benchmark files are one process each. Exit status 1: something regressed, is
+    missing or is not comparable.
+    """
+    for option, files in (("--base", base), ("--new", new)):
+        if not files:
+            raise InputError(f"{option} is missing; name one or more saved runs")
+    from hpml_lab.history.run import read_run
+    from hpml_lab.report.comparison import record, render
+    from hpml_lab.verdict.compare import compare as compared
+
+    runs: list[list[Any]] = [[read_run(file) for file in files] for files in (base, new)]
+    found = compared(*runs, alpha=alpha, margin=margin)
+    text = json.dumps(record(found), allow_nan=False) if as_json else render(found)
+    click.echo(text, nl=as_json)
+    context.exit(found.exit)

@@ -1,0 +1,114 @@
+"""A comparison as text that leads with what changed, and as a record."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from hpml_lab.report.terminal import new_console, plain, text_of
+from hpml_lab.units import percent
+from hpml_lab.verdict.comparison import Comparison, CounterVerdict, Verdict, Word, counted
+
+_WIDTH = 110
+_SECTIONS: tuple[tuple[str, tuple[Word, ...]], ...] = (
+    ("Changed", ("regressed", "improved")),
+    ("Not compared", ("missing", "not comparable")),
+    ("Inconclusive", ("inconclusive",)),
+    ("New", ("new",)),
+)
+COLUMNS = ("case", "verdict", "change", "interval", "detectable", "processes", "more")
+
+
+def record(comparison: Comparison) -> dict[str, Any]:
+    """Returns the comparison as JSON holds it."""
+    return asdict(comparison) | {"failures": comparison.failures, "exit": comparison.exit}
+
+
+def render(comparison: Comparison) -> str:
+    """Returns the comparison as text; whatever a run file holds, no control character is in it."""
+    console = new_console(_WIDTH)
+    for title, verdicts in sections(comparison):
+        console.print()
+        console.print(plain(f"{title}: {len(verdicts)}"))
+        console.print(_table(verdicts))
+        for each in verdicts:
+            console.print(plain(f"{each.fullname}: {each.reason}"))
+    changed = changed_counters(comparison)
+    if changed:
+        console.print()
+        console.print(plain(f"Counters changed: {len(changed)}"))
+    for counter in changed:
+        console.print(plain(f"{counter.fullname}: {counted(counter)}"))
+    console.print()
+    for line in summary(comparison):
+        console.print(plain(line))
+    return text_of(console)
+
+
+def sections(comparison: Comparison) -> Iterator[tuple[str, list[Verdict]]]:
+    """Yields what there is to say beside what is unchanged: a title and its verdicts."""
+    for title, words in _SECTIONS:
+        chosen = [each for each in comparison.verdicts if each.verdict in words]
+        if chosen:
+            yield title, sorted(chosen, key=lambda each: (words.index(each.verdict), -_size(each)))
+
+
+def changed_counters(comparison: Comparison) -> list[CounterVerdict]:
+    """Returns the counters that are not equal."""
+    return [each for each in comparison.counters if each.verdict != "unchanged"]
+
+
+def summary(comparison: Comparison) -> Iterator[str]:
+    """Yields the sentences that end every text: notes, counts and what fails a gate."""
+    for note in comparison.notes:
+        yield f"Note: {note}."
+    words = [each.verdict for each in comparison.verdicts]
+    counts = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
+    yield (
+        f"{len(words)} cases: {', '.join(counts) or 'none'}. The chance of any false alarm is at "
+        f"most {percent(comparison.alpha)}; changes within {percent(comparison.margin)} are none."
+    )
+    failures = len(comparison.failures)
+    if not comparison.verdicts:
+        yield f"Fails: {comparison.failures[0]}."
+    elif failures:
+        yield f"Fails: {failures} {'reason' if failures == 1 else 'reasons'} above."
+    else:
+        yield "Passes."
+
+
+def cells(verdict: Verdict) -> tuple[str, ...]:
+    """Returns the texts of `COLUMNS`."""
+    low, high = verdict.interval or (None, None)
+    between = f"{_change(low)} .. {_change(high)}" if verdict.interval else "-"
+    base, new = verdict.processes
+    further = "-" if verdict.further is None else f"+{verdict.further}"
+    return (
+        verdict.fullname,
+        verdict.verdict,
+        _change(verdict.ratio),
+        between,
+        _change(verdict.detectable),
+        f"{base} : {new}",
+        further,
+    )
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in COLUMNS:
+        left = column in ("case", "verdict")
+        table.add_column(column, justify="left" if left else "right", overflow="fold")
+    for row in map(cells, verdicts):
+        table.add_row(*map(plain, row))
+    return table
+
+
+def _change(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{100 * (ratio - 1):+.1f} %"
+
+
+def _size(verdict: Verdict) -> float:
+    return abs((verdict.ratio or 1.0) - 1)

@@ -1,0 +1,173 @@
+"""Runs compared: a word for every case, from its settings, its counters and its processes."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hpml_lab.errors import InputError
+from hpml_lab.history.run import Run
+from hpml_lab.verdict.comparability import (
+    machine_difference,
+    settings_difference,
+    software_differences,
+)
+from hpml_lab.verdict.comparison import Comparison, CounterVerdict, Verdict, Word
+from hpml_lab.verdict.deciding import decide
+from hpml_lab.verdict.evidence import Evidence, evidence
+from hpml_lab.verdict.names import renamed
+from hpml_lab.verdict.sides import Array, Case, arrays, cases_of
+
+ALPHA = 0.01
+MARGIN = 0.02
+_MANY = 5  # cases
+_WORTH_A_NOTE = 0.005
+_FAR = 4  # standard errors
+
+Cases = dict[str, Case]
+
+
+def compare(
+    base: Sequence[Run],
+    new: Sequence[Run],
+    *,
+    alpha: float = ALPHA,
+    margin: float = MARGIN,
+    history: Sequence[Run] = (),
+    paired: bool = False,
+) -> Comparison:
+    """Returns what is said of every case of two sides; docs/verdicts.md draws how.
+
+    Args:
+        base: the baseline; several runs are more processes of it.
+        new: the contender.
+        alpha: the chance of any false alarm in all of the comparison, in (0, 1).
+        margin: changes up to this share are none, in (0, 1).
+        history: earlier runs, oldest first; those of other machines are left out.
+        paired: whether process i of both sides ran next to each other, as `hpml-lab ab` does.
+
+    Raises:
+        InputError: if alpha or margin is not such a share, or a side has no run.
+    """
+    _check(base, new, alpha, margin)
+    old, now = cases_of(base), cases_of(new)
+    software = software_differences(base, new)
+    verdicts = _absent(old, now) | _unlike(old, now, machine_difference(base, new))
+    alike = [name for name in old if name not in verdicts]
+    notes = _software_notes(software)
+    if alike:
+        earlier = [run for run in history if machine_difference(base, [run]) is None]
+        past = cases_of(earlier)
+        sides = [
+            arrays([cases.get(name, Case(name)) for name in alike], len(runs))
+            for cases, runs in ((old, base), (now, new), (past, earlier))
+        ]
+        found = evidence(*sides, alpha=alpha, paired=paired)
+        pairs = [old[name] for name in alike], [now[name] for name in alike]
+        verdicts |= {each.fullname: each for each in decide(*pairs, found, margin)}
+        notes += _movement_notes(found, paired=paired)
+    counters = [] if software else [c for name in alike for c in _counters(old[name], now[name])]
+    ordered = [verdicts[name] for name in dict.fromkeys((*old, *now))]
+    return Comparison(ordered, counters, notes, alpha, margin)
+
+
+def _check(base: Sequence[Run], new: Sequence[Run], alpha: float, margin: float) -> None:
+    for name, value in (("alpha", alpha), ("margin", margin)):
+        if not 0 < value < 1:
+            raise InputError(f"{name} {value} is not a share; give a number between 0 and 1")
+    for side, runs in (("baseline", base), ("contender", new)):
+        if not runs:
+            raise InputError(f"no run of the {side} is given; name one or more files")
+
+
+def _absent(old: Cases, now: Cases) -> dict[str, Verdict]:
+    """Returns what only one side measured; what neither did is not mentioned by the baseline."""
+    missing = [case for name, case in old.items() if not _measured(now, name)]
+    added = [case for name, case in now.items() if name not in old]
+    names = renamed(missing, [case for case in added if case.processes])
+    back = {new: old for old, new in names.items()}
+    verdicts = [_missing(case, now.get(case.fullname), names) for case in missing]
+    verdicts += [_new(case, back.get(case.fullname)) for case in added]
+    return {each.fullname: each for each in verdicts}
+
+
+def _measured(cases: Cases, name: str) -> bool:
+    return name in cases and cases[name].processes > 0
+
+
+def _missing(case: Case, now: Case | None, names: dict[str, str]) -> Verdict:
+    likely = names.get(case.fullname)
+    reason = "in the baseline, but not in the new run"
+    if now is not None and now.failures:
+        failure = now.failures[0]
+        reason = f"{failure.kind} in the new run: {failure.message}"
+    elif likely is not None:
+        reason += f"; {likely} may be its new name: save a baseline that has it"
+    processes = (case.processes, 0)
+    return Verdict(case.fullname, "missing", processes=processes, reason=reason, renamed=likely)
+
+
+def _new(case: Case, likely: str | None) -> Verdict:
+    reason = "not in the baseline"
+    if likely is not None:
+        reason += f"; {likely} may be its old name"
+    processes = (0, case.processes)
+    return Verdict(case.fullname, "new", processes=processes, reason=reason, renamed=likely)
+
+
+def _unlike(old: Cases, now: Cases, machines: str | None) -> dict[str, Verdict]:
+    """Returns what both sides have, but not for one machine, one setting and a time above 0."""
+    found = {}
+    for name in (name for name in old if _measured(now, name)):
+        reason = machines or settings_difference(old[name], now[name])
+        if reason is None and not old[name].processes:
+            reason = "the baseline has no time above 0 of it; save it again"
+        if reason is not None:
+            processes = (old[name].processes, now[name].processes)
+            found[name] = Verdict(name, "not comparable", processes=processes, reason=reason)
+    return found
+
+
+def _counters(old: Case, now: Case) -> Iterator[CounterVerdict]:
+    if old.measurement is None or now.measurement is None:
+        return
+    for counter in dict.fromkeys((*old.counters, *now.counters)):
+        base, new = old.counters.get(counter), now.counters.get(counter)
+        yield CounterVerdict(old.fullname, counter, base, new, _exact(base, new))
+
+
+def _exact(base: int | None, new: int | None) -> Word:
+    if base is None:
+        return "new"
+    if new is None:
+        return "missing"
+    return "regressed" if new > base else "improved" if new < base else "unchanged"
+
+
+def _software_notes(software: Sequence[str]) -> list[str]:
+    if not software:
+        return []
+    return [f"other software, so counters are not compared: {', '.join(software)}"]
+
+
+def _movement_notes(found: Evidence, *, paired: bool) -> list[str]:
+    notes = []
+    if found.slow > 0:
+        notes.append(
+            f"some processes are slower than others by up to {np.expm1(found.slow):.0%}, so often "
+            "that all of a side may be: intervals are longer by that; more processes shorten them"
+        )
+    change = found.change[np.isfinite(found.change)]
+    if not paired and _moved_together(change, found.error[np.isfinite(found.change)]):
+        notes.append(
+            f"all {len(change)} cases moved by about {np.expm1(np.median(change)):+.1%}: it may be "
+            "the machine; `hpml-lab ab` measures both revisions next to each other"
+        )
+    return notes
+
+
+def _moved_together(change: Array, error: Array) -> bool:
+    """Returns whether changes have one sign, and one size within what chance explains."""
+    if len(change) < _MANY or abs(np.sign(change).sum()) < len(change):
+        return False
+    middle = np.median(change)
+    return bool(abs(middle) > _WORTH_A_NOTE and np.all(np.abs(change - middle) <= _FAR * error))

@@ -1,0 +1,134 @@
+"""The word for each case, from its evidence; docs/verdicts.md draws the rules."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from hpml_lab.verdict.comparison import Verdict, Word
+from hpml_lab.verdict.evidence import FEWEST_PROCESSES, Evidence
+from hpml_lab.verdict.sides import Case
+
+USUAL_PROCESSES = 3
+_MOST_FURTHER = 999
+_LARGEST_LOG = 700.0
+
+
+def decide(
+    base: Sequence[Case], new: Sequence[Case], found: Evidence, margin: float
+) -> list[Verdict]:
+    """Returns the verdict of each case that both sides measured.
+
+    Args:
+        base: the cases of the baseline.
+        new: the same cases of the contender.
+        found: their evidence, arrays (cases,).
+        margin: changes up to this share are none.
+    """
+    detectable = found.detectable(math.log1p(margin))
+    return [
+        _too_few(old, now)
+        if np.isnan(found.change[row])
+        else _judged(old, now, found, row, float(detectable[row]), margin)
+        for row, (old, now) in enumerate(zip(base, new, strict=True))
+    ]
+
+
+def word_of(change: float, reach: float, margin: float) -> Word:
+    """Returns the word for an interval of change +- reach; all in logs, the margin too."""
+    if abs(change) + reach <= margin:
+        return "unchanged"
+    if abs(change) <= reach:
+        return "inconclusive"
+    return "regressed" if change > 0 else "improved"
+
+
+def _judged(
+    old: Case, now: Case, found: Evidence, row: int, detectable: float, margin: float
+) -> Verdict:
+    change, reach = float(found.change[row]), float(found.reach[row])
+    word = word_of(change, reach, math.log1p(margin))
+    processes = (old.processes, now.processes)
+    further = None
+    if word == "inconclusive":
+        further = _further(found, row, min(processes), math.log1p(margin))
+    interval = (_ratio(change - reach), _ratio(change + reach))
+    told = _told(word, _ratio(change), interval, margin)
+    if word == "inconclusive":
+        told += f"; {_advice(_ratio(detectable), further)}"
+    return Verdict(
+        old.fullname,
+        word,
+        _ratio(change),
+        interval,
+        _ratio(detectable),
+        processes,
+        further,
+        told + _doubts(old, now),
+    )
+
+
+def _further(found: Evidence, row: int, processes: int, margin: float) -> int | None:
+    """Returns about how many more processes a side would settle a case like this one."""
+    change = abs(float(found.change[row]))
+    target = max(change, margin - change) ** 2 - float(found.lasting) ** 2
+    if target <= 0:
+        return None
+    needed = max(processes * float(found.shrinking[row]) ** 2 / target, processes + 1)
+    if found.slow > 0:
+        needed = max(needed, 2 * processes)
+    further = math.ceil(needed - processes)
+    return further if further <= _MOST_FURTHER else None
+
+
+def _ratio(log: float) -> float:
+    """Returns e to a power that JSON can hold: times in a file can be any numbers above 0."""
+    return math.exp(min(max(log, -_LARGEST_LOG), _LARGEST_LOG))
+
+
+def _told(word: Word, ratio: float, interval: tuple[float, float], margin: float) -> str:
+    between = f"between {_change(interval[0])} and {_change(interval[1])}"
+    if word == "unchanged":
+        return f"within the margin of {margin:.1%}: {between}"
+    if word == "inconclusive":
+        return f"{between}, which says neither"
+    return f"{'slower' if word == 'regressed' else 'faster'} by {_change(ratio)}, {between}"
+
+
+def _change(ratio: float) -> str:
+    return f"{ratio - 1:+.1%}"
+
+
+def _advice(detectable: float, further: int | None) -> str:
+    seen = f"{_change(detectable)} would have been seen"
+    if further is None:
+        return f"{seen}; more processes would not settle it, `hpml-lab ab` may"
+    return f"{seen}; about {further} more processes a side would settle it"
+
+
+def _too_few(old: Case, now: Case) -> Verdict:
+    processes = (old.processes, now.processes)
+    return Verdict(
+        old.fullname,
+        "inconclusive",
+        _plain_ratio(old, now),
+        processes=processes,
+        further=max(USUAL_PROCESSES - min(processes), 1),
+        reason=f"measured in {processes[0]} and {processes[1]} processes, and "
+        f"{FEWEST_PROCESSES} a side are the fewest to compare; "
+        f"save both with --hpml-processes={USUAL_PROCESSES}" + _doubts(old, now),
+    )
+
+
+def _plain_ratio(old: Case, now: Case) -> float:
+    levels = [np.nanmean(np.concatenate(list(case.logs.values()))) for case in (old, now)]
+    return _ratio(float(levels[1] - levels[0]))
+
+
+def _doubts(old: Case, now: Case) -> str:
+    doubts = [
+        f"{side}: {doubt}"
+        for side, case in (("baseline", old), ("contender", now))
+        for doubt in case.doubts
+    ]
+    return f" ({'; '.join(doubts)})" if doubts else ""

@@ -1,0 +1,41 @@
+"""Which missing case may be which new one, under another name."""
+
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+
+from hpml_lab.verdict.sides import Case
+
+ALIKE = 0.6  # difflib's own threshold for close matches
+_LONGEST = 300  # characters compared
+_MOST_PAIRS = 10_000
+
+
+def renamed(missing: Sequence[Case], new: Sequence[Case]) -> dict[str, str]:
+    """Returns the likely new name of missing cases, each name once.
+
+    Cases are alike by their names; equal settings or counters count for more than any name.
+
+    Args:
+        missing: of the baseline; beyond 10,000 pairs nothing is suggested.
+        new: of the contender.
+    """
+    if len(missing) * len(new) > _MOST_PAIRS:
+        return {}
+    pairs = (
+        (_likeness(old, other), old.fullname, other.fullname) for old in missing for other in new
+    )
+    found: dict[str, str] = {}
+    for likeness, old, other in sorted(pairs, key=lambda pair: -pair[0]):
+        if likeness >= ALIKE and old not in found and other not in found.values():
+            found[old] = other
+    return found
+
+
+def _likeness(old: Case, new: Case) -> float:
+    names = SequenceMatcher(None, old.fullname[:_LONGEST], new.fullname[:_LONGEST])
+    equal = _same(old.settings, new.settings) + _same(old.counters, new.counters)
+    return names.ratio() + equal
+
+
+def _same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    return bool(one) and one == other

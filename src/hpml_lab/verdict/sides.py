@@ -1,0 +1,97 @@
+"""One side of a comparison: the cases of its runs, with the processes that measured each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpml_lab.history.run import Benchmark, Run
+from hpml_lab.measure.record import Failure, Measurement
+
+Array = NDArray[np.float64]
+
+
+@dataclass
+class Case:
+    """What the runs of a side hold of one case.
+
+    Attributes:
+        fullname: its name.
+        logs: by run, those of its processes' medians, NaN of one that left none; a stock file is
+            one process.
+        measurement: our record in the last run that has one.
+        failures: of processes that left nothing.
+        doubts: what was flagged or unsteady.
+    """
+
+    fullname: str
+    logs: dict[int, Array] = field(default_factory=dict)
+    measurement: Measurement | None = None
+    failures: list[Failure] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+
+    @property
+    def processes(self) -> int:
+        """How many measured it."""
+        return sum(int(np.isfinite(logs).sum()) for logs in self.logs.values())
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Everything that names it; empty in a stock file."""
+        return dict(self.measurement.case) if self.measurement else {}
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Its exact counters; empty in a stock file."""
+        return self.measurement.counters if self.measurement else {}
+
+
+def cases_of(runs: Sequence[Run]) -> dict[str, Case]:
+    """Returns the cases of all runs by full name, in the order in which they appear."""
+    cases: dict[str, Case] = {}
+    for index, run in enumerate(runs):
+        for benchmark in run.benchmarks:
+            _enter(cases.setdefault(benchmark.fullname, Case(benchmark.fullname)), index, benchmark)
+        for fullname, failures in (run.hpml.unmeasured if run.hpml else {}).items():
+            cases.setdefault(fullname, Case(fullname)).failures.extend(failures)
+    return cases
+
+
+def _enter(case: Case, run: int, benchmark: Benchmark) -> None:
+    ours = benchmark.measurement
+    case.logs[run] = _logs(benchmark)
+    case.measurement = ours or case.measurement
+    if ours is not None:
+        case.failures.extend(ours.failures)
+        case.doubts.extend(doubt for doubt in _doubts(ours) if doubt not in case.doubts)
+
+
+def _logs(benchmark: Benchmark) -> Array:
+    ours = benchmark.measurement
+    processes = ours.processes if ours else [[benchmark.stats.median]]
+    medians = np.array([np.median(rounds) if rounds else np.nan for rounds in processes])
+    usable = np.isfinite(medians) & (medians > 0)
+    return np.where(usable, np.log(np.where(usable, medians, 1.0)), np.nan)
+
+
+def _doubts(ours: Measurement) -> Iterator[str]:
+    yield from ours.flags
+    for process in ours.sampling:
+        yield from process.unstable if process else []
+
+
+def arrays(cases: Sequence[Case], runs: int) -> list[Array]:
+    """Returns for each run an array (cases, processes), NaN where a case has no such process.
+
+    Runs without any of the cases are left out.
+    """
+    return [array for run in range(runs) if (array := _array(cases, run)).shape[-1]]
+
+
+def _array(cases: Sequence[Case], run: int) -> Array:
+    logs = [case.logs.get(run, np.empty(0)) for case in cases]
+    array = np.full((len(cases), max(map(len, logs), default=0)), np.nan)
+    for row, values in zip(array, logs, strict=True):
+        row[: len(values)] = values
+    return array

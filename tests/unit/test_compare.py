@@ -1,0 +1,253 @@
+"""The word for each case of two sides, and whether a gate passes."""
+
+import math
+
+import pytest
+from compared_runs import case, run, stock, verdict_of
+
+from hpml_lab.errors import InputError
+from hpml_lab.measure.record import Failure
+from hpml_lab.verdict.compare import compare
+
+STEADY = (1.0, 1.001, 0.999)
+
+
+def words(base, new, **options):
+    """Returns the words for the cases of two runs."""
+    return [each.verdict for each in compare([base], [new], **options).verdicts]
+
+
+def test_identical_runs_pass():
+    """Every case is unchanged with a ratio of 1."""
+    saved = run(case("a", *STEADY), case("b", *STEADY))
+    found = compare([saved], [saved])
+    assert [(each.verdict, each.ratio) for each in found.verdicts] == [("unchanged", 1.0)] * 2
+    assert (found.exit, found.failures) == (0, [])
+
+
+def test_one_case_by_the_textbook():
+    """Of one case alone the interval is that of the two-sample t test in logs.
+
+    Logs -s, 0, s on both sides: pooled variance s^2, so s sqrt(2/3) t(99.5 %, 4), t = 4.604095.
+    """
+    spread = 0.001
+    sides = [
+        run(case("a", *(math.exp(shift + step * spread) for step in (-1, 0, 1))))
+        for shift in (0.0, 0.1)
+    ]
+    found = verdict_of(compare([sides[0]], [sides[1]]))
+    reach = spread * math.sqrt(2 / 3) * 4.604095
+    assert found.verdict == "regressed"
+    assert found.ratio == pytest.approx(math.exp(0.1))
+    assert found.interval == pytest.approx((math.exp(0.1 - reach), math.exp(0.1 + reach)), rel=1e-7)
+    assert found.processes == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("factor", "word", "exit_status"),
+    [(1.10, "regressed", 1), (0.90, "improved", 0), (1.005, "unchanged", 0)],
+)
+def test_changes_of_steady_processes(factor, word, exit_status):
+    """Processes within 0.1 % of each other show 10 % as a change, and 0.5 % as none."""
+    new = run(case("a", *(factor * median for median in STEADY)))
+    found = compare([run(case("a", *STEADY))], [new])
+    assert (verdict_of(found).verdict, found.exit) == (word, exit_status)
+
+
+def test_noise_is_inconclusive_and_says_what_would_help():
+    """Processes 10 % apart cannot show 3 %; the gate passes, and says what would have been seen."""
+    base, new = run(case("a", 1.0, 1.1, 0.9)), run(case("a", 1.03, 1.13, 0.93))
+    comparison = compare([base], [new])
+    found = verdict_of(comparison)
+    assert (found.verdict, comparison.exit) == ("inconclusive", 0)
+    assert found.detectable > 1.3
+    assert found.further > 50
+    assert "would have been seen" in found.reason
+
+
+def test_two_slow_processes_of_three_are_no_regression():
+    """A runner that was slow twice is not a change of the code, whatever the other cases say."""
+    steady = [case(f"steady {index}", *STEADY) for index in range(20)]
+    base, new = run(case("a", *STEADY), *steady), run(case("a", 1.0, 1.3, 1.3), *steady)
+    found = compare([base], [new])
+    assert verdict_of(found).verdict == "inconclusive"
+    assert verdict_of(found, "steady 0").verdict == "unchanged"
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (1, 3), (3, 1)])
+def test_one_process_is_not_enough(counts):
+    """A side of one process is inconclusive even at ten times the time; it says what to run."""
+    base, new = (
+        run(case("a", *[time] * count)) for time, count in zip((1, 10), counts, strict=True)
+    )
+    comparison = compare([base], [new])
+    found = verdict_of(comparison)
+    assert (found.verdict, found.interval, comparison.exit) == ("inconclusive", None, 0)
+    assert found.ratio == pytest.approx(10)
+    assert "--hpml-processes=3" in found.reason
+
+
+def test_stock_files_are_a_process_each():
+    """Three stock files a side are three processes; one is too few."""
+    base = [stock("a", median) for median in STEADY]
+    new = [stock("a", 1.1 * median) for median in STEADY]
+    assert verdict_of(compare(base, new)).verdict == "regressed"
+    assert verdict_of(compare(base[:1], new)).verdict == "inconclusive"
+
+
+def test_all_cases_slower_are_all_regressed():
+    """What all cases share is not taken away, but it is said that it may be the machine."""
+    names = [f"case {index}" for index in range(10)]
+    base = run(*(case(name, *STEADY) for name in names))
+    new = run(*(case(name, *(1.1 * median for median in STEADY)) for name in names))
+    found = compare([base], [new])
+    assert {each.verdict for each in found.verdicts} == {"regressed"}
+    assert any("all 10 cases moved by about +10.0%" in note for note in found.notes)
+
+
+def test_missing_fails_and_new_does_not():
+    """A case of the baseline that was not measured fails the gate; one more case does not."""
+    found = compare([run(case("gone", *STEADY))], [run(case("added", *STEADY))])
+    assert [each.verdict for each in found.verdicts] == ["missing", "new"]
+    assert found.exit == 1
+    assert found.failures[0].startswith("gone: in the baseline, but not in the new run")
+    assert compare([run(case("a", *STEADY))], [run(case("a", *STEADY), case("b", 1.0))]).exit == 0
+
+
+def test_a_renamed_case_is_suggested_and_still_fails():
+    """Equal settings suggest the new name over one that is spelled more alike."""
+    base = run(case("test_step[adam-8]", *STEADY, optimizer="adam", batch=8))
+    new = run(
+        case("test_step[adam-9]", *STEADY, optimizer="adam", batch=9),
+        case("test_steps[batch=8-adam]", *STEADY, optimizer="adam", batch=8),
+    )
+    found = compare([base], [new])
+    assert verdict_of(found, "test_step[adam-8]").renamed == "test_steps[batch=8-adam]"
+    assert verdict_of(found, "test_steps[batch=8-adam]").renamed == "test_step[adam-8]"
+    assert verdict_of(found, "test_step[adam-9]").renamed is None
+    assert found.exit == 1
+
+
+@pytest.mark.parametrize("where", ["benchmark", "unmeasured"])
+def test_a_case_that_failed_is_missing_and_says_why(where):
+    """The kind of its failure is the reason."""
+    failure = Failure(1, "out-of-memory", "9 GB asked for")
+    if where == "benchmark":
+        new = run(case("a", None, None, failures=[failure]))
+    else:
+        new = run(case("b", *STEADY), unmeasured={"a": [failure]})
+    found = compare([run(case("a", *STEADY))], [new])
+    assert verdict_of(found).verdict == "missing"
+    assert verdict_of(found).reason == "out-of-memory in the new run: 9 GB asked for"
+    assert found.exit == 1
+
+
+def test_nothing_compared_fails():
+    """An empty baseline, or one without a case in common, lets nothing pass."""
+    empty, some = run(), run(case("a", *STEADY))
+    assert compare([empty], [some]).exit == 1
+    assert "the baseline holds no case" in compare([empty], [empty]).failures[0]
+    assert compare([some], [empty]).exit == 1
+
+
+@pytest.mark.parametrize("time", [0.0, math.nan, math.inf])
+def test_a_baseline_without_a_time_is_not_comparable(time):
+    """A time that is no positive number is not a process; a baseline of none fails."""
+    found = compare([run(case("a", time, time))], [run(case("a", *STEADY))])
+    assert (verdict_of(found).verdict, found.exit) == ("not comparable", 1)
+
+
+def test_other_machines_are_not_comparable():
+    """Neither ours by their id nor stock files by their processor; the reason names both."""
+    found = compare([run(case("a", *STEADY), machine="x")], [run(case("a", *STEADY), machine="y")])
+    assert (verdict_of(found).verdict, found.exit) == ("not comparable", 1)
+    assert verdict_of(found).reason == "other machines: x, y"
+    stocks = [stock("a", 1.0, "Xeon")], [stock("a", 1.0, "EPYC")]
+    assert verdict_of(compare(*stocks)).reason == "other machines: cpu 'Xeon' -> 'EPYC'"
+
+
+def test_other_settings_are_not_comparable():
+    """A case that kept its name and changed its batch is another case."""
+    base, new = (run(case("a", *STEADY, batch=batch)) for batch in (8, 16))
+    found = compare([base], [new])
+    assert (verdict_of(found).verdict, found.exit) == ("not comparable", 1)
+    assert verdict_of(found).reason == "other settings: batch 8 -> 16"
+
+
+@pytest.mark.parametrize(
+    ("base", "new", "word", "exit_status"),
+    [
+        (10, 11, "regressed", 1),
+        (10, 9, "improved", 0),
+        (10, 10, "unchanged", 0),
+        (10, None, "missing", 1),
+        (None, 10, "new", 0),
+    ],
+)
+def test_counters_are_compared_exactly(base, new, word, exit_status):
+    """One operator more is a regression, however steady the time."""
+    sides = [
+        run(case("a", *STEADY, counters={} if count is None else {"operators": count}))
+        for count in (base, new)
+    ]
+    found = compare([sides[0]], [sides[1]])
+    assert [each.verdict for each in found.counters] == [word]
+    assert verdict_of(found).verdict == "unchanged"
+    assert found.exit == exit_status
+
+
+def test_counters_of_other_software_are_not_compared():
+    """Seconds are, with a note that names the versions."""
+    sides = [
+        run(case("a", *STEADY, counters={"operators": count}), software={"torch": version})
+        for count, version in ((10, "2.14"), (11, "2.15"))
+    ]
+    found = compare([sides[0]], [sides[1]])
+    assert (found.counters, found.exit) == ([], 0)
+    assert verdict_of(found).verdict == "unchanged"
+    assert found.notes == ["other software, so counters are not compared: torch 2.14 -> 2.15"]
+
+
+def test_pairs_cancel_what_both_sides_share():
+    """Processes 20 % apart, next to their partners, show 5 %; without pairs they do not."""
+    levels = (1.0, 1.2, 1.1, 0.95, 1.3)
+    base = run(case("a", *levels))
+    new = run(
+        case("a", *(1.05 * level * (1 + 0.001 * (-1) ** i) for i, level in enumerate(levels)))
+    )
+    assert words(base, new) == ["inconclusive"]
+    assert words(base, new, paired=True) == ["regressed"]
+
+
+def test_a_pair_without_a_partner_is_left_out():
+    """The second process of the baseline failed, so its pair does not count."""
+    base = run(case("a", 1.0, None, 1.001, 0.999))
+    new = run(case("a", 1.1, 9.0, 1.101, 1.099))
+    assert verdict_of(compare([base], [new], paired=True)).ratio == pytest.approx(1.1, abs=1e-3)
+
+
+def test_what_was_flagged_is_said():
+    """A reason to doubt the numbers stands beside the verdict."""
+    found = compare([run(case("a", *STEADY))], [run(case("a", *STEADY, flags=["throttled"]))])
+    assert verdict_of(found).reason.endswith("(contender: throttled)")
+
+
+@pytest.mark.parametrize("option", ["alpha", "margin"])
+@pytest.mark.parametrize("value", [0, 1, -0.1, math.nan])
+def test_shares_lie_between_0_and_1(option, value):
+    """Neither alpha nor the margin may be anything else."""
+    saved = run(case("a", *STEADY))
+    with pytest.raises(InputError, match=f"{option} .* is not a share"):
+        compare([saved], [saved], **{option: value})
+
+
+def test_a_side_without_a_run_is_refused():
+    """It says which one."""
+    with pytest.raises(InputError, match="no run of the baseline"):
+        compare([], [run()])
+
+
+def test_times_of_any_size_have_finite_ratios():
+    """A file may hold any positive numbers."""
+    found = compare([run(case("a", 1e-300, 2e-300))], [run(case("a", 1e300, 1e-300))])
+    assert all(math.isfinite(value) for value in (*verdict_of(found).interval, found.alpha))
