@@ -26,8 +26,13 @@ def record(comparison: Comparison) -> dict[str, Any]:
     return asdict(comparison) | {"failures": comparison.failures, "exit": comparison.exit}
 
 
-def render(comparison: Comparison) -> str:
-    """Returns the comparison as text; whatever a run file holds, no control character is in it."""
+def render(comparison: Comparison, outcome: str | None = None) -> str:
+    """Returns the comparison as text; whatever a run file holds, no control character is in it.
+
+    Args:
+        comparison: what to show.
+        outcome: the last sentence, of a gate that asks for more than `Comparison.exit` does.
+    """
     console = new_console(_WIDTH)
     for title, verdicts in sections(comparison):
         console.print()
@@ -42,7 +47,7 @@ def render(comparison: Comparison) -> str:
     for counter in changed:
         console.print(plain(f"{counter.fullname}: {counted(counter)}"))
     console.print()
-    for line in summary(comparison):
+    for line in (*summary(comparison), outcome or _outcome(comparison)):
         console.print(plain(line))
     return text_of(console)
 
@@ -61,7 +66,7 @@ def changed_counters(comparison: Comparison) -> list[CounterVerdict]:
 
 
 def summary(comparison: Comparison) -> Iterator[str]:
-    """Yields the sentences that end every text: notes, counts and what fails a gate."""
+    """Yields the sentences that are about all of it: notes and counts."""
     for note in comparison.notes:
         yield f"Note: {note}."
     words = [each.verdict for each in comparison.verdicts]
@@ -70,13 +75,15 @@ def summary(comparison: Comparison) -> Iterator[str]:
         f"{len(words)} cases: {', '.join(counts) or 'none'}. The chance of any false alarm is at "
         f"most {percent(comparison.alpha)}; changes within {percent(comparison.margin)} are none."
     )
+
+
+def _outcome(comparison: Comparison) -> str:
     failures = len(comparison.failures)
     if not comparison.verdicts:
-        yield f"Fails: {comparison.failures[0]}."
-    elif failures:
-        yield f"Fails: {failures} {'reason' if failures == 1 else 'reasons'} above."
-    else:
-        yield "Passes."
+        return f"Fails: {comparison.failures[0]}."
+    if failures:
+        return f"Fails: {failures} {'reason' if failures == 1 else 'reasons'} above."
+    return "Passes."
 
 
 def cells(verdict: Verdict) -> tuple[str, ...]:

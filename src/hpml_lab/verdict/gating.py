@@ -1,0 +1,61 @@
+"""Why a gate refuses a comparison: it passes only what was judged and found good."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hpml_lab.verdict.comparison import FAILING, Comparison, counted
+
+_JUDGED = ("regressed", "improved", "unchanged")
+_NOTHING = (
+    "nothing was judged: no measured case is in the baseline, or too few processes measured it; "
+    "select cases that it has, or save it again with 3 processes"
+)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One reason to fail.
+
+    Attributes:
+        fullname: of the case; empty where it is about no single one.
+        why: one line.
+    """
+
+    fullname: str
+    why: str
+
+
+def refusals(comparison: Comparison) -> list[Refusal]:
+    """Returns every reason to fail; none if the gate passes.
+
+    It is stricter than `Comparison.failures` in one respect: something must have been judged. A
+    comparison that could have seen no change of any size is no reason to pass.
+    """
+    found = list(_failing(comparison))
+    return found or ([] if _judged(comparison) else [Refusal("", _NOTHING)])
+
+
+def outcome(refused: Sequence[Refusal]) -> str:
+    """Returns in a sentence whether the gate passes."""
+    general = [refusal.why for refusal in refused if not refusal.fullname]
+    if general:
+        return f"The gate fails: {general[0]}."
+    reasons = "reason" if len(refused) == 1 else "reasons"
+    return f"The gate fails: {len(refused)} {reasons} above." if refused else "The gate passes."
+
+
+def _failing(comparison: Comparison) -> Iterator[Refusal]:
+    for verdict in comparison.verdicts:
+        if verdict.verdict in FAILING:
+            yield Refusal(verdict.fullname, f"{verdict.verdict}: {verdict.reason}")
+    for counter in comparison.counters:
+        if counter.verdict in FAILING:
+            yield Refusal(counter.fullname, counted(counter))
+
+
+def _judged(comparison: Comparison) -> bool:
+    seen = any(
+        verdict.verdict in _JUDGED or verdict.detectable is not None
+        for verdict in comparison.verdicts
+    )
+    return seen or any(counter.verdict in _JUDGED for counter in comparison.counters)
