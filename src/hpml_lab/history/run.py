@@ -1,7 +1,10 @@
 """A saved run, read back: pytest-benchmark's own JSON, with or without our record in it."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -103,6 +106,11 @@ class Run:
     datetime: str
     version: str
     hpml: Replication | None = None
+
+
+def run_of(record: Mapping[str, Any]) -> Run:
+    """Returns the run of a record as pytest-benchmark makes it, before it is saved."""
+    return msgspec.convert(json.loads(json.dumps(record, default=str)), Run)
 
 
 def read_run(path: Path) -> Run:

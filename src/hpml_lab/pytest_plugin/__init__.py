@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hpml_lab.errors import HpmlError, InputError
+from hpml_lab.errors import HpmlError, InputError, RunFileError
 from hpml_lab.pytest_plugin import cases
 from hpml_lab.pytest_plugin.benchmark import Bench, Session, hold_comparison, will_save
 from hpml_lab.pytest_plugin.measuring import Measure
@@ -68,18 +68,39 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(str(error)) from error
     if config.stash[_IN_WORKER]:
         return
-    benchmarks = Session(config) if hasattr(config, "_benchmarksession") else None
-    if benchmarks and benchmarks.active and (benchmarks.saves or benchmarks.compares):
+    benchmarks = _benchmarks(config)
+    if benchmarks and (benchmarks.saves or benchmarks.compares or settings.gate):
         from hpml_lab.measure.machine import identity
 
         benchmarks.use_folder(identity().id)
+    if settings.gate is not None:
+        _gate(config, settings.gate, benchmarks)
     if settings.processes:
         _refuse_elsewhere(config)
         _spread(config, settings, benchmarks)
-    if benchmarks and benchmarks.active and benchmarks.saves:
+    if benchmarks and benchmarks.saves:
         from hpml_lab.pytest_plugin.saving import Saving
 
         config.pluginmanager.register(Saving(benchmarks), "hpml-saving")
+
+
+def _benchmarks(config: pytest.Config) -> Session | None:
+    """Returns the benchmark session; None where nothing is measured."""
+    if not hasattr(config, "_benchmarksession"):
+        return None
+    benchmarks = Session(config)
+    return benchmarks if benchmarks.active else None
+
+
+def _gate(config: pytest.Config, wanted: str, benchmarks: Session | None) -> None:
+    from hpml_lab.pytest_plugin.gate import gate_of
+
+    try:
+        gate = gate_of(wanted, config, benchmarks)
+    except (InputError, RunFileError) as error:
+        raise pytest.UsageError(str(error)) from error
+    config.pluginmanager.register(gate.scope, "hpml-scope")
+    config.pluginmanager.register(gate, "hpml-gate")
 
 
 def _refuse_elsewhere(config: pytest.Config) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hpml_lab.errors import InputError
 from hpml_lab.history.store import publish
 from hpml_lab.measure.record import Sampling
 
@@ -131,6 +132,31 @@ class Session:
         if (asked := self._session.json) is not None:  # a path; before 5.3 an open file
             files.append(Path(asked if isinstance(asked, str | Path) else asked.name))
         return [path for path in files if path.is_file()]
+
+    @property
+    def folder(self) -> Path:
+        """Where this machine's runs are, once `use_folder` has named it.
+
+        Raises:
+            InputError: if runs are kept in a database.
+        """
+        if not hasattr(self._session.storage, "path"):
+            raise InputError("runs in a database are no baselines; use --benchmark-storage=FOLDER")
+        return Path(self._session.storage.path, self._session.machine_id)
+
+    def run(self, machine_info: dict[str, Any]) -> dict[str, Any]:
+        """Returns what is measured so far as it would be saved, without commit and all rounds.
+
+        Args:
+            machine_info: of the run.
+        """
+        hook = self._config.hook
+        told = {"config": self._config, "benchmarks": self._session.benchmarks}
+        run: dict[str, Any] = hook.pytest_benchmark_generate_json(
+            **told, include_data=False, machine_info=machine_info, commit_info={}
+        )
+        hook.pytest_benchmark_update_json(**told, output_json=run)
+        return run
 
     def use_folder(self, machine_id: str) -> None:
         """Saves and compares in the machine's folder; a database keeps its own order."""

@@ -15,6 +15,8 @@ _HELP = {
     "seed": "seed of weights, order and augmentation, and of the order of cases (default: 0)",
     "processes": "how many fresh interpreters run the tests in turn (default: 3 if saved)",
     "case_timeout": "seconds until a case counts as hanging in a fresh interpreter (default: 3600)",
+    "gate": "fail by the verdicts against a baseline: a file, latest, a number, a name or a git "
+    "revision of this machine's saved runs",
     "axis": "run every selected case at these values, as in workers=0,4,8; may be repeated",
 }
 _DEFAULTS = {
@@ -38,6 +40,7 @@ class Settings:
         seed: of every training, and of the order of cases.
         processes: how many fresh interpreters run the tests; 0 for this one.
         case_timeout: seconds until a case in a fresh interpreter counts as hanging.
+        gate: the baseline to compare with; None for no gate.
         axis: values by axis name, as text.
     """
 
@@ -47,12 +50,14 @@ class Settings:
     seed: int = 0
     processes: int = 0
     case_timeout: float = 3600.0
+    gate: str | None = None
     axis: dict[str, list[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """The resolved values, as the report header shows them."""
         axes = [f"{name}={','.join(values)}" for name, values in self.axis.items()]
         shown = {**vars(self), "profile": self.profile or "by device", "axis": " ".join(axes)}
+        shown["gate"] = self.gate or ""
         if not self.processes:
             shown |= {"processes": "", "case_timeout": ""}
         return ", ".join(f"{f.name}={shown[f.name]}" for f in fields(self) if shown[f.name] != "")
@@ -73,15 +78,17 @@ def read_settings(config: pytest.Config, *, saving: bool) -> Settings:
 
     Args:
         config: of the run.
-        saving: whether it is saved. One that is not runs in this interpreter, unless the option
-            says otherwise: ini value and environment are there for runs that measure.
+        saving: whether it is saved. One that is neither saved nor gated runs in this interpreter,
+            unless the option says otherwise: ini value and environment are for runs that measure.
 
     Raises:
         InputError: for a value that cannot be one.
     """
     text = {name: _text(config, name) for name in _DEFAULTS}
     processes = _count("processes", text["processes"])
-    fresh = saving or config.getoption("hpml_processes") is not None
+    gate = _gate(config)
+    measuring = saving or gate is not None
+    fresh = measuring or config.getoption("hpml_processes") is not None
     return Settings(
         profile=text["profile"],
         data=text["data"],
@@ -89,6 +96,7 @@ def read_settings(config: pytest.Config, *, saving: bool) -> Settings:
         seed=_seed(text["seed"]),
         processes=processes if fresh else 0,
         case_timeout=_duration("case-timeout", text["case_timeout"]),
+        gate=gate,
         axis=_axes(config),
     )
 
@@ -99,6 +107,19 @@ def _text(config: pytest.Config, name: str) -> str:
         return str(option)
     ini: str | None = config.getini(f"hpml_{name}")
     return ini or os.environ.get(f"HPML_{name.upper()}") or _DEFAULTS[name]
+
+
+def _gate(config: pytest.Config) -> str | None:
+    option: str | None = config.getoption("hpml_gate")
+    elsewhere: str | None = config.getini("hpml_gate") or os.environ.get("HPML_GATE")
+    gate = elsewhere if option is None else option
+    if gate is not None and not gate.strip():
+        # Of a variable that is not set, say: a gate that is asked for must not be left out.
+        raise InputError(
+            "--hpml-gate names no baseline; give a file, latest, a number, a name or a git "
+            "revision, or leave option and HPML_GATE out"
+        )
+    return gate
 
 
 def _axes(config: pytest.Config) -> dict[str, list[str]]:
