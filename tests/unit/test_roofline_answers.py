@@ -7,7 +7,7 @@ from hpml_lab.measure.epochs import Epoch, Parts
 from hpml_lab.measure.machine import Identity, Unit
 from hpml_lab.measure.record import Measurement
 from hpml_lab.report.answers import answers
-from hpml_lab.report.answers.roofline import peak_name
+from hpml_lab.verdict.roofline import peak_name
 
 CASE = {
     "device": "cpu", "network": "resnet18-cifar", "width": 8, "images": 40, "batch_size": 10,

@@ -1,11 +1,13 @@
 """One lab item and its answer, and the sums that several items share."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from hpml_lab.history.run import Run
-from hpml_lab.measure.epochs import Epoch, Parts
+from hpml_lab.errors import RunFileError
+from hpml_lab.history.cases import measured
+from hpml_lab.measure.epochs import Parts
 from hpml_lab.measure.record import Measurement, Value
 
 _CIFAR_SIDE = 32
@@ -32,33 +34,19 @@ class Answer:
     sentences: list[str] = field(default_factory=list)
 
 
-def lab_cases(
-    run: Run, group: str, *, epochs: bool = True, counters: Iterable[str] = ()
-) -> list[Measurement]:
-    """Returns the lab's cases of one group; a user's own group of that name has other records.
+@contextmanager
+def records_fit() -> Iterator[None]:
+    """Turns what damaged records raise into one error.
 
-    Args:
-        run: the saved run.
-        group: the benchmarks' group.
-        epochs: whether only cases with measured epochs count.
-        counters: what a case must have counted.
+    Raises:
+        RunFileError: if they cannot be those of a measurement.
     """
-    return [
-        case
-        for benchmark in run.benchmarks
-        if benchmark.group == group and (case := benchmark.measurement) is not None
-        if "network" in case.case and set(counters) <= case.counters.keys()
-        if measured(case) or not epochs
-    ]
-
-
-def alike(cases: Iterable[Measurement], *axes: str) -> list[list[Measurement]]:
-    """Returns the cases in groups that differ in the named axes alone."""
-    groups: dict[frozenset[tuple[str, Value]], list[Measurement]] = {}
-    for case in cases:
-        rest = frozenset(pair for pair in case.case.items() if pair[0] not in axes)
-        groups.setdefault(rest, []).append(case)
-    return list(groups.values())
+    try:
+        yield
+    except RunFileError:
+        raise
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise RunFileError(f"the run's records do not fit together: {error!r}") from error
 
 
 def setting(case: Measurement, *axes: str) -> str:
@@ -82,16 +70,6 @@ def _network(of: dict[str, Value]) -> str:
     known = "image" not in of or (cifar and of["image"] == _CIFAR_SIDE)
     side = "" if known else f" at {of['image']} px"
     return f"{of.get('network')}{width}{side}"
-
-
-def typical_s(case: Measurement) -> float:
-    """Returns seconds of an iteration: the median over processes of the median over rounds."""
-    return statistics.median(statistics.median(rounds) for rounds in case.processes if rounds)
-
-
-def measured(case: Measurement) -> list[Epoch]:
-    """Returns the epochs behind the warm-up."""
-    return [epoch for epoch in case.epochs if not epoch.warm_up]
 
 
 def measured_parts(case: Measurement) -> list[Parts]:

@@ -5,18 +5,11 @@ import statistics
 from dataclasses import dataclass
 from functools import cached_property
 
+from hpml_lab.history.cases import alike, lab_cases, measured
 from hpml_lab.history.run import Run
 from hpml_lab.measure.epochs import Epoch
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import (
-    Answer,
-    alike,
-    deviation,
-    lab_cases,
-    measured,
-    plus_minus,
-    setting,
-)
+from hpml_lab.report.answers.answer import Answer, deviation, plus_minus, setting
 
 # Two standard deviations of the difference between two runs: with three seeds each, chance alone
 # exceeds that in 3 to 7 of 100 pairs.

@@ -1,8 +1,9 @@
 """Batch size: how many images a second a training step works on."""
 
+from hpml_lab.history.cases import alike, lab_cases, typical_s
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import Answer, alike, lab_cases, setting, typical_s
+from hpml_lab.report.answers.answer import Answer, setting
 from hpml_lab.units import per_second, seconds
 
 

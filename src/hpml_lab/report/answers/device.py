@@ -2,8 +2,9 @@
 
 import statistics
 
+from hpml_lab.history.cases import alike, lab_cases, measured
 from hpml_lab.history.run import Run
-from hpml_lab.report.answers.answer import Answer, alike, lab_cases, measured, plus_minus, setting
+from hpml_lab.report.answers.answer import Answer, plus_minus, setting
 from hpml_lab.units import ratio
 
 

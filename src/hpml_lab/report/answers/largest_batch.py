@@ -1,8 +1,9 @@
 """GPU-memory lab: the largest batch that fits into a given memory, planned and proved."""
 
+from hpml_lab.history.cases import alike, lab_cases
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import Answer, alike, lab_cases, setting
+from hpml_lab.report.answers.answer import Answer, setting
 from hpml_lab.units import mebibytes
 
 _NEEDED = ("planned_largest_batch", "largest_batch", "failed_batch", "limit_bytes")

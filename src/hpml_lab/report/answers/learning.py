@@ -2,9 +2,10 @@
 
 import statistics
 
+from hpml_lab.history.cases import alike, lab_cases, measured
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import Answer, alike, lab_cases, measured, plus_minus, setting
+from hpml_lab.report.answers.answer import Answer, plus_minus, setting
 from hpml_lab.units import percent, ratio
 
 _COLUMNS = ["epoch s", "loss by epoch", "mean", "top-1 % by epoch", "mean"]

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from hpml_lab.history.cases import alike, lab_cases
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement, Row
-from hpml_lab.report.answers.answer import Answer, alike, lab_cases, setting
+from hpml_lab.report.answers.answer import Answer, setting
 from hpml_lab.theory.timeline import CATEGORIES
 from hpml_lab.units import MIB, mebibytes, percent, ratio
 

@@ -1,8 +1,9 @@
 """Q1 to Q4, and the memory of optimizers: exact counts that were saved with the run."""
 
+from hpml_lab.history.cases import alike, lab_cases
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import Answer, alike, lab_cases, setting
+from hpml_lab.report.answers.answer import Answer, setting
 from hpml_lab.units import mebibytes
 
 _COUNTERS = (

@@ -1,12 +1,13 @@
 """How much of what the machine can do each case reached."""
 
+from hpml_lab.history.cases import typical_s
 from hpml_lab.history.run import Benchmark, Run
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import Answer, typical_s
-from hpml_lab.theory.roofline import Position, position
+from hpml_lab.report.answers.answer import Answer
+from hpml_lab.theory.roofline import Position
 from hpml_lab.units import flop_rate, per_second, percent
+from hpml_lab.verdict.roofline import has_work, place
 
-_COUNTERS = {"flops_per_sample", "naive_bytes_per_sample", "naive_bytes_per_step"}
 _METHOD = (
     "FLOP: convolutions and matrix products, forward and backward. Bytes: every operator reads its "
     "inputs and writes its outputs once; the optimizer's are left out, its time is not."
@@ -23,14 +24,13 @@ def answers(run: Run) -> list[Answer]:
         (benchmark, case)
         for benchmark in run.benchmarks
         if (case := benchmark.measurement) is not None
-        if case.samples and case.case.get("batch_size") and case.counters.keys() >= _COUNTERS
-        if any(case.processes)
+        if has_work(case)
     ]
     if not cases:
         return []
     machine = run.machine_info.hpml
     ceilings = machine.ceilings if machine else {}
-    places = {id(case): _position(case, ceilings) for _, case in cases}
+    places = {id(case): place(case, ceilings) for _, case in cases}
     rows = [_row(benchmark, case, places[id(case)]) for benchmark, case in cases]
     return [
         Answer(
@@ -42,28 +42,6 @@ def answers(run: Run) -> list[Answer]:
             [_METHOD, *_doubts(list(places.values()))],
         )
     ]
-
-
-def peak_name(device: str, precision: str) -> str:
-    """Returns the name of the ceiling of a case's arithmetic.
-
-    On CUDA, PyTorch's float32 convolutions round their inputs to TF32 unless told otherwise.
-    """
-    kind = "tf32" if (device, precision) == ("cuda", "float32") else precision
-    return f"{device}_matmul_{kind}_flops_per_s"
-
-
-def _position(case: Measurement, ceilings: dict[str, float | None]) -> Position:
-    of, counters = case.case, case.counters
-    device = str(of.get("device"))
-    once_a_step = counters["naive_bytes_per_step"] / int(of["batch_size"] or 0)
-    return position(
-        (case.samples or 0) / typical_s(case),
-        counters["flops_per_sample"],
-        counters["naive_bytes_per_sample"] + once_a_step,
-        ceilings.get(peak_name(device, str(of.get("precision")))),
-        ceilings.get(f"{device}_memory_bytes_per_s"),
-    )
 
 
 def _row(benchmark: Benchmark, case: Measurement, place: Position) -> list[str]:

@@ -3,14 +3,12 @@
 import math
 import statistics
 
+from hpml_lab.history.cases import alike, lab_cases, measured
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
 from hpml_lab.report.answers.answer import (
     Answer,
-    alike,
     best_count,
-    lab_cases,
-    measured,
     measured_parts,
     plus_minus,
     setting,

@@ -3,15 +3,13 @@
 import itertools
 import statistics
 
+from hpml_lab.history.cases import alike, lab_cases, measured
 from hpml_lab.history.run import Run
 from hpml_lab.measure.epochs import Epoch
 from hpml_lab.measure.record import Measurement
 from hpml_lab.report.answers.answer import (
     Answer,
-    alike,
     best_count,
-    lab_cases,
-    measured,
     measured_parts,
     plus_minus,
     setting,
