@@ -1,0 +1,201 @@
+"""Machines beside each other, as a record and in words."""
+
+import math
+import re
+from dataclasses import asdict
+from typing import Any
+
+from hpml_lab.report.answers.answer import Answer
+from hpml_lab.units import flop_rate, mebibytes, per_second, percent, ratio, seconds
+from hpml_lab.verdict.across import ALIKE, ALPHA, Across, Beside, Counted, Placed, Subject, Table
+
+_METHOD = (
+    "A ratio is that of the medians in a process, their geometric mean over processes; from to is "
+    "where a fresh process's is (95 %), ± the deviation (1.48 median ones) over the rounds of one. "
+    f"Beside the first machine: agree (within {ALIKE:.0%}), differ, or cannot tell, with a chance "
+    f"of {ALPHA:.0%} of any false differ; nothing where a side has one process. Seconds are shown, "
+    "never judged."
+)
+
+
+def answers(found: Across) -> list[Answer]:
+    """Returns the machines, their ratios, their counters, and their places under the roofline."""
+    return [
+        _machines(found.subjects),
+        *map(_ratios, found.tables),
+        *([_counters(found.counted)] if found.counted else []),
+        *([_roofline(found.placed)] if found.placed else []),
+    ]
+
+
+def record(found: Across) -> dict[str, Any]:
+    """Returns it as JSON holds it."""
+    return {
+        "machines": [
+            {"name": subject.name, "caveats": subject.caveats, "software": _software(subject)}
+            for subject in found.subjects
+        ],
+        "ratios": [
+            {
+                "question": table.question.title,
+                "axis": table.question.axis,
+                "reference": table.question.reference,
+                "of": row.ratio.of,
+                "machine": row.machine,
+                "ratio": row.ratio.value,
+                "interval": row.ratio.interval,
+                "spread": row.ratio.spread,
+                "processes": len(row.ratio.logs),
+                "reading": row.ratio.reading or "seconds",
+                "quantities": row.ratio.quantities,
+                "verdict": row.word or None,
+                "why": row.why,
+                "doubts": row.ratio.doubts,
+            }
+            for table in found.tables
+            for row in table.rows
+        ],
+        "counters": [asdict(row) for row in found.counted],
+        "roofline": [asdict(row) for row in found.placed],
+    }
+
+
+def _machines(subjects: list[Subject]) -> Answer:
+    rows = [
+        [subject.name, _software(subject).get("torch") or "-", subject.run.datetime[:10]]
+        for subject in subjects
+    ]
+    caveats = [f"{s.name}: {'; '.join(s.caveats)}." for s in subjects if s.caveats]
+    return Answer(
+        "",
+        "Machines beside each other",
+        "the first is compared with each of the others",
+        ["machine", "torch", "measured"],
+        rows,
+        [_METHOD, *caveats],
+    )
+
+
+def _software(subject: Subject) -> dict[str, str | None]:
+    machine = subject.run.machine_info.hpml
+    return machine.software if machine else {}
+
+
+def _ratios(table: Table) -> Answer:
+    question = table.question
+    ordered = sorted(table.rows, key=lambda row: (_order(row.ratio.of), row.ratio.reading))
+    noted: dict[str, int] = {}
+    for row in ordered:
+        for note in _notes(row):
+            noted.setdefault(note, len(noted) + 1)
+    return Answer(
+        "",
+        question.title,
+        f"{_word(question.axis)} {_named(question.reference)} is 1; within each machine",
+        [_word(question.axis), "machine", "is", "of", "ratio", "from to", "n", "beside the first"],
+        [_row(row, noted) for row in ordered],
+        [*_best_workers(table), *(f"*{number} {note}." for note, number in noted.items())],
+    )
+
+
+def _order(value: object) -> tuple[float, str]:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return (float(value), "") if number else (math.inf, str(value))  # type: ignore[arg-type]
+
+
+def _row(row: Beside, noted: dict[str, int]) -> list[str]:
+    found = row.ratio
+    show = mebibytes if found.reading else seconds
+    reading = found.reading.removesuffix("_bytes").replace("_", " ")
+    return [
+        " ".join(filter(None, [_named(found.of), reading])),
+        _short(row.machine),
+        *map(show, found.quantities),
+        ratio(found.value),
+        _range(row),
+        str(len(found.logs)) if found.logs else "-",
+        " ".join([row.word or "-", *(f"*{noted[note]}" for note in _notes(row))]),
+    ]
+
+
+def _notes(row: Beside) -> list[str]:
+    return [*([row.why] if row.why else []), *row.ratio.doubts]
+
+
+def _short(machine: str) -> str:
+    """Returns a machine's name without the digest of its identity."""
+    return re.sub(r"-[0-9a-f]{8}\b", "", machine)
+
+
+def _range(row: Beside) -> str:
+    if row.ratio.interval:
+        low, high = row.ratio.interval
+        return f"{low:.2f} {high:.2f}"
+    return "-" if row.ratio.spread is None else f"± {row.ratio.spread:.2f}"
+
+
+def _best_workers(table: Table) -> list[str]:
+    if table.question.axis != "workers":
+        return []
+    by_machine: dict[str, dict[str, float]] = {}
+    for row in table.rows:
+        known = by_machine.setdefault(row.machine, {_named(table.question.reference): 1.0})
+        known[_named(row.ratio.of)] = row.ratio.value
+    return [f"Best count of those tried on {_best(*each)}." for each in by_machine.items()]
+
+
+def _best(machine: str, times: dict[str, float]) -> str:
+    best = min(times, key=lambda count: times[count])
+    return f"{_short(machine)}: {best}, {ratio(1 / times[best])} as fast as without workers"
+
+
+def _counters(rows: list[Counted]) -> Answer:
+    return Answer(
+        "",
+        "Exact counters",
+        "of the first machine's cases, in cases of equal settings on the others",
+        ["machine", "cases", "equal", "unequal", "not comparable"],
+        [
+            [
+                row.machine,
+                row.group,
+                str(row.equal),
+                str(len(row.unequal)),
+                f"other {', '.join(row.not_comparable)}" if row.not_comparable else "-",
+            ]
+            for row in rows
+        ],
+        [f"{row.machine}: {text}." for row in rows for text in row.unequal],
+    )
+
+
+def _roofline(rows: list[Placed]) -> Answer:
+    return Answer(
+        "",
+        "Share of each machine's roofline",
+        "- is unknown; published machines' ceilings are",
+        ["case", "machine", "images/s", "FLOP/s", "share", "bound by"],
+        [
+            [
+                row.case,
+                _short(row.machine),
+                per_second(row.samples_per_s),
+                flop_rate(row.position.flops_per_s),
+                "-" if row.position.fraction is None else percent(row.position.fraction),
+                row.position.bound or "-",
+            ]
+            for row in sorted(rows, key=lambda row: row.case)
+        ],
+    )
+
+
+def _named(value: object) -> str:
+    return (
+        {True: "yes", False: "none"}.get(value, str(value))
+        if isinstance(value, bool)
+        else str(value)
+    )
+
+
+def _word(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,224 @@
+"""Machines beside each other: ratios, judgements and counters worked out by hand."""
+
+import json
+import math
+import random
+
+import pytest
+from made_up_runs import benchmark, run_of
+
+from hpml_lab.claims.machines import published_machines
+from hpml_lab.history.run import read_run
+from hpml_lab.report import across as report
+from hpml_lab.report.terminal import render
+from hpml_lab.verdict.across import Subject, across, differing, judge, subjects
+from hpml_lab.verdict.ratios import QUESTIONS, ratios
+
+OPTIMIZERS = QUESTIONS[0]
+(BATCHES,) = [question for question in QUESTIONS if question.group == "batch_learning"]
+
+
+def case(optimizer, *processes, **more):
+    """Returns an optimizer's benchmark with these rounds by process."""
+    found = benchmark("optimizers", seconds=[1.0], optimizer=optimizer, **more)
+    found.measurement.processes[:] = processes
+    return found
+
+
+def machine(name, adam, sgd, **more):
+    """Returns a machine on which both optimizers took these seconds, by process."""
+    return Subject(
+        name,
+        run_of(
+            case("adam", *([s] for s in adam), **more),
+            case("sgd-momentum", *([s] for s in sgd), **more),
+        ),
+    )
+
+
+def words(*machines):
+    """Returns the words beside the first machine, with their reasons."""
+    (table,) = across(machines).tables
+    return {row.machine: (row.word, row.why) for row in table.rows}
+
+
+def test_a_ratio_pairs_what_was_measured_in_one_process():
+    """Two processes, the second twice as slow at all: 1.5 in both, so nothing is spread."""
+    run = machine("a", [1.5, 3.0], [1.0, 2.0]).run
+    (found,) = ratios(run, OPTIMIZERS)
+    assert (found.of, found.quantities, found.value) == ("adam", (2.25, 1.5), pytest.approx(1.5))
+    assert found.interval == (pytest.approx(1.5), pytest.approx(1.5))
+    assert found.spread is None
+
+
+def test_a_process_that_left_one_of_the_two_is_not_counted():
+    """Adam failed in the first process of three: two ratios, 2 and 3, of mean sqrt(6)."""
+    run = run_of(case("adam", [], [2.0], [3.0]), case("sgd-momentum", [9.0], [1.0], [1.0]))
+    (found,) = ratios(run, OPTIMIZERS)
+    assert found.value == pytest.approx(math.sqrt(6))
+    assert len(found.logs) == 2
+
+
+def test_one_process_has_a_spread_and_no_interval():
+    """Rounds 1, 3 lie 1 from their median 2: a deviation of 1.4826 for 2, over 1, 1."""
+    (found,) = ratios(run_of(case("adam", [1.0, 3.0]), case("sgd-momentum", [1.0] * 2)), OPTIMIZERS)
+    assert found.interval is None
+    assert found.spread == pytest.approx(1.4826)
+
+
+@pytest.mark.parametrize("broken", [[[]], [[0.0]], [[math.inf]]])
+def test_what_cannot_be_divided_has_no_ratio(broken):
+    """A case without rounds, a clock that stood still, a time without end."""
+    assert ratios(run_of(case("adam", *broken), case("sgd-momentum", [1.0])), OPTIMIZERS) == []
+
+
+def test_without_the_reference_there_is_no_ratio():
+    """Adam alone is set against nothing."""
+    assert ratios(run_of(case("adam", [1.0])), OPTIMIZERS) == []
+
+
+def test_seeds_are_rounds_of_their_process():
+    """Two seeds of batch 8: 4 and 6 s, over 10 s of batch 4, is a half, in one process."""
+    timed = [(4, 0, 10.0), (8, 0, 4.0), (8, 1, 6.0)]
+    run = run_of(
+        *(benchmark("batch_learning", seconds=[s], batch_size=b, seed=n) for b, n, s in timed)
+    )
+    (found,) = ratios(run, BATCHES)
+    assert (found.value, len(found.logs)) == (pytest.approx(0.5), 1)
+
+
+def test_judging_by_welch():
+    """Variances 0.0004 of three each: t(97.5 %, 4) = 2.7764 times 0.016330 reaches 0.0453."""
+    own = [0.0, 0.02, 0.04]
+    assert judge(own, [0.30, 0.32, 0.34], 0.95) == "differ"
+    assert judge(own, [0.01, 0.03, 0.05], 0.95) == "agree"  # 0.01 + 0.0453 <= log(1.1) = 0.0953
+    assert judge(own, [0.06, 0.08, 0.10], 0.95) == "differ"  # 0.06 > 0.0453, 0.1053 > 0.0953
+    assert judge(own, [-0.2, 0.1, 0.4], 0.95) == "cannot tell"
+    assert judge([0.0, 0.0], [0.0, 0.0], 0.95) == "agree"
+    assert judge([0.0, 0.0], [1.0, 1.0], 0.95) == "differ"
+
+
+def test_equal_machines_seldom_differ():
+    """Of 100 tables of 10 ratios of equal machines, three processes each, few say differ."""
+    rng = random.Random(5)
+    draw = lambda: [rng.gauss(0, 0.05) for _ in range(3)]  # noqa: E731
+    confidence = 1 - 0.05 / 10
+    wrong = sum(
+        any(judge(draw(), draw(), confidence) == "differ" for _ in range(10)) for _ in range(100)
+    )
+    assert wrong <= 11  # 5 expected; 12 or more has a chance of 0.4 %
+    naive = sum(any(judge(draw(), draw(), 0.95) == "differ" for _ in range(10)) for _ in range(100))
+    assert naive > 11  # without the correction the law breaks, so the test can fail
+
+
+def test_the_first_machine_is_judged_against_the_others():
+    """Twice against twice agrees, twice against once differs."""
+    first = machine("first", [2.0, 2.01], [1.0, 1.0])
+    found = words(
+        first,
+        machine("like", [4.0, 4.02], [2.0, 2.0]),
+        machine("unlike", [1.0, 1.01], [1.0, 1.0]),
+        machine("one process", [9.0], [1.0]),
+    )
+    assert found == {
+        "first": ("", ""),
+        "like": ("agree", ""),
+        "unlike": ("differ", ""),
+        "one process": ("", ""),
+    }
+
+
+def test_other_settings_are_not_comparable():
+    """A wider network, more images: named, and never judged; the device may differ."""
+    first = machine("first", [2.0, 2.0], [1.0, 1.0])
+    other = machine("other", [2.0, 2.0], [1.0, 1.0], width=64, images=50_000)
+    device = machine("gpu", [2.0, 2.0], [1.0, 1.0], device="cuda", pin_memory=True)
+    assert words(first, other)["other"] == ("not comparable", "other width, images")
+    assert words(first, device)["gpu"] == ("agree", "")
+
+
+def test_settings_that_one_side_does_not_know_do_not_differ():
+    """An older run or a write-up says less."""
+    assert differing({"width": 8, "seed": 0}, {"width": 8}) == []
+    assert differing({"width": 8, "device": "cpu"}, {"width": 9, "device": "cuda"}) == ["width"]
+
+
+def test_questions_without_an_answer_on_the_first_machine_are_left_out():
+    """The others' ratios alone compare with nothing."""
+    assert across([Subject("first", run_of()), machine("other", [1.0], [1.0])]).tables == []
+
+
+def counted(**counters):
+    """Returns a machine whose one case counted this."""
+    return run_of(benchmark("memory", counters=counters, seconds=[1.0]))
+
+
+def test_counters_are_equal_or_not():
+    """One of three is not the same; one that the other lacks is not compared."""
+    own = Subject("own", counted(parameters=10, graphs=1, own=5))
+    (row,) = across([own, Subject("other", counted(parameters=10, graphs=2))]).counted
+    assert (row.equal, row.unequal) == (1, ["test: graphs 1 != 2"])
+
+
+def test_counters_of_other_settings_are_not_compared():
+    """A wider network has other counts, which says nothing."""
+    wide = run_of(benchmark("memory", counters={"parameters": 99}, seconds=[1.0], width=64))
+    (row,) = across([Subject("own", counted(parameters=10)), Subject("wide", wide)]).counted
+    assert (row.equal, row.unequal, row.not_comparable) == (0, [], ["width"])
+
+
+def test_runs_of_one_machine_are_told_apart_by_their_files():
+    """Two files of machine m keep both names; one of another machine has its own."""
+    stock = run_of()
+    object.__setattr__(stock.machine_info, "hpml", None)
+    names = [s.name for s in subjects([("a", run_of()), ("b", run_of()), ("c", stock)])]
+    assert names == ["m a", "m b", "c"]
+
+
+@pytest.fixture(scope="module")
+def committed():
+    """The saved runs of the project and the published machines, as the command puts them."""
+    files = ["amd-epyc-2cpu-118a12e1/0002", "intel-r-xeon-r-processor-2cpu-9549db88/0001"]
+    from pathlib import Path
+
+    root = Path(__file__).parents[2] / "benchmarks"
+    own = subjects([(file, read_run(root / f"{file}_bench.json")) for file in files[::-1]])
+    published = [Subject(m.name, m.run, m.caveats) for m in published_machines()]
+    return across([*own, *published])
+
+
+def test_a_first_run_stands_beside_the_published_machines(committed):
+    """Adam against SGD on two measured machines and three published ones; L4 is another network."""
+    (table,) = [t for t in committed.tables if t.question == OPTIMIZERS]
+    adam = {row.machine.split(":")[0]: row for row in table.rows if row.ratio.of == "adam"}
+    assert list(adam) == [
+        "intel-r-xeon-r-processor-2cpu-9549db88",
+        "amd-epyc-2cpu-118a12e1",
+        "published 002",
+        "published 003",
+        "published 004",
+    ]
+    assert adam["published 002"].ratio.value == pytest.approx(1.2472592)
+    assert "network" in adam["published 004"].why
+    assert not any(row.word in ("agree", "differ") for row in table.rows)
+
+
+def test_the_text_names_caveats_and_seconds(committed):
+    """Every published machine's caveat is there, every table has the seconds behind its ratios."""
+    text = render(report.answers(committed))
+    assert "launch time" in text
+    assert "never judged" in text
+    assert "every program ran once, in one process" in text
+
+
+def test_the_record_is_json_without_nan(committed):
+    """All of it can be written strictly, and holds what the text does."""
+    record = json.loads(json.dumps(report.record(committed), allow_nan=False))
+    assert len(record["machines"]) == 7
+    (adam,) = [
+        row
+        for row in record["ratios"]
+        if row["of"] == "adam" and row["reading"] == "seconds" and "002" in row["machine"]
+    ]
+    assert adam["ratio"] == pytest.approx(1.2472592)
+    assert adam["interval"] is None
