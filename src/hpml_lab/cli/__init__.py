@@ -41,7 +41,7 @@ def answers(file: Path | None, storage: Path, pictures: Path | None, as_json: bo
     from hpml_lab.report import answers, terminal
 
     run = read_run(file or latest(storage))
-    found = answers.answers(run)
+    found = answers.everything(run)
     click.echo(json.dumps([asdict(a) for a in found]) if as_json else terminal.render(found))
     if pictures is not None:
         from hpml_lab.report.figures import draw_run

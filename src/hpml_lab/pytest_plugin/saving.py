@@ -1,12 +1,11 @@
 """What happens around a run that is saved: the machine's record, the file, the answers from it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from hpml_lab.errors import MeasurementError, RunFileError
-from hpml_lab.history.run import Run, read_run
+from hpml_lab.history.run import read_run
 from hpml_lab.measure.machine import state
 from hpml_lab.pytest_plugin.benchmark import Session
 from hpml_lab.report import answers, terminal
@@ -57,9 +56,7 @@ class Saving:
             return
         try:
             run = read_run(files[0])
-            terminalreporter.write(terminal.render(answers.answers(run)))
-            for line in _doubts(run):
-                terminalreporter.write_line(line)
+            terminalreporter.write(terminal.render(answers.everything(run)))
         except RunFileError as error:
             terminalreporter.write_line(f"No answers: {error}")
         for path in files:
@@ -68,9 +65,3 @@ class Saving:
 
 def _silent(_line: str) -> None:
     """Takes a line and drops it."""
-
-
-def _doubts(run: Run) -> Iterator[str]:
-    for benchmark in run.benchmarks:
-        for flag in benchmark.measurement.flags if benchmark.measurement else []:
-            yield f"Flagged: {benchmark.fullname}: {flag}"

@@ -1,21 +1,22 @@
 """The lab's items, each answered from a saved run and nothing else."""
 
-from hpml_lab.errors import RunFileError
 from hpml_lab.history.run import Run
 from hpml_lab.report.answers import (
     batch_learning,
     batch_size,
     compilation,
     device,
+    doubts,
     largest_batch,
     learning,
     memory,
     network,
     roofline,
     stalls,
+    timed,
     workers,
 )
-from hpml_lab.report.answers.answer import Answer
+from hpml_lab.report.answers.answer import Answer, records_fit
 
 _PARTS = (
     workers,
@@ -38,7 +39,15 @@ def answers(run: Run) -> list[Answer]:
     Raises:
         RunFileError: if the run's records cannot be those of a measurement.
     """
-    try:
+    with records_fit():
         return [answer for part in _PARTS for answer in part.answers(run)]
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise RunFileError(f"the run's records do not fit together: {error!r}") from error
+
+
+def everything(run: Run) -> list[Answer]:
+    """Returns every timed case, the answers, and last what to doubt: a terminal ends with it.
+
+    Raises:
+        RunFileError: as `answers`.
+    """
+    with records_fit():
+        return [*timed.answers(run), *answers(run), *doubts.answers(run)]
