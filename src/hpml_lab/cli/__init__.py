@@ -13,6 +13,7 @@ import click
 from hpml_lab.cli.compare import compare
 from hpml_lab.cli.machine import machine
 from hpml_lab.cli.predict import predict
+from hpml_lab.cli.report import report
 from hpml_lab.errors import HpmlError
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ def _epoch_line(epoch: "Epoch") -> str:
 cli.add_command(compare)
 cli.add_command(machine)
 cli.add_command(predict)
+cli.add_command(report)
 
 
 def main() -> None:

@@ -2,14 +2,16 @@
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from hpml_lab.errors import InputError
-from hpml_lab.history.run import Run
+from hpml_lab.history.run import Benchmark, Run
 from hpml_lab.measure.record import Row
 from hpml_lab.report.answers.answer import setting
 from hpml_lab.report.terminal import plain
@@ -41,16 +43,32 @@ def draw_memory(outlines: Mapping[str, Sequence[Moment]], title: str, path: Path
     Raises:
         InputError: for a file of another kind.
     """
+    figure = memory_figure(outlines, title)
+    try:
+        figure.savefig(path, dpi=150)
+    except ValueError as error:
+        raise InputError(f"picture {str(path)!r}: {error}; end it in .png, .svg or .pdf") from error
+
+
+def no_formulas() -> AbstractContextManager[None]:
+    """Returns a context in which a dollar in a name is a dollar."""
+    return rc_context({"text.parse_math": False})
+
+
+def memory_figure(outlines: Mapping[str, Sequence[Moment]], title: str) -> Figure:
+    """Returns the picture that `draw_memory` saves."""
+    with no_formulas():
+        return _memory_figure(outlines, title)
+
+
+def _memory_figure(outlines: Mapping[str, Sequence[Moment]], title: str) -> Figure:
     figure = Figure(figsize=(9, 3.4 * len(outlines) + 0.8), layout="constrained")
     figure.suptitle(textwrap.fill(title, _LINE), fontsize=10)
     panels = figure.subplots(len(outlines), 1, squeeze=False, sharey=True)[:, 0]
     for panel, (name, outline) in zip(panels, outlines.items(), strict=True):
         _draw(panel, name, outline)
     panels[0].legend(loc="upper left", fontsize=8, ncols=2, reverse=True)
-    try:
-        figure.savefig(path, dpi=150)
-    except ValueError as error:
-        raise InputError(f"picture {str(path)!r}: {error}; end it in .png, .svg or .pdf") from error
+    return figure
 
 
 def draw_run(run: Run, folder: Path) -> list[Path]:
@@ -62,18 +80,28 @@ def draw_run(run: Run, folder: Path) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    for benchmark in run.benchmarks:
-        case = benchmark.measurement
-        if case is None or not case.timelines:
-            continue
+    for benchmark, title, outlines in _watched(run):
         path = folder / f"memory-{re.sub(r'[^A-Za-z0-9_=-]+', '-', benchmark.name)}.png"
-        outlines = {
-            _NAMES.get(name, name): list(map(_moment, rows))
-            for name, rows in case.timelines.items()
-        }
-        draw_memory(outlines, plain(f"{benchmark.name}: {setting(case)}").plain, path)
+        draw_memory(outlines, title, path)
         drawn.append(path)
     return drawn
+
+
+def memory_pictures(run: Run) -> Iterator[tuple[str, Figure]]:
+    """Yields a caption and a picture for every step whose memory was planned and watched."""
+    for _, title, outlines in _watched(run):
+        yield f"Memory over a step: {title}", memory_figure(outlines, title)
+
+
+def _watched(run: Run) -> Iterator[tuple[Benchmark, str, dict[str, list[Moment]]]]:
+    for benchmark in run.benchmarks:
+        case = benchmark.measurement
+        if case is not None and case.timelines:
+            outlines = {
+                _NAMES.get(name, name): list(map(_moment, rows))
+                for name, rows in case.timelines.items()
+            }
+            yield benchmark, plain(f"{benchmark.name}: {setting(case)}").plain, outlines
 
 
 def _moment(row: Row) -> Moment:

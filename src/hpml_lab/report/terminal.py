@@ -41,11 +41,17 @@ def text_of(console: Console) -> str:
 def _table(answer: Answer) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for index, column in enumerate(answer.columns):
-        numbers = all(row[index][:1].isdigit() or row[index] == "-" for row in answer.rows)
-        table.add_column(plain(column), justify="right" if index and numbers else "left")
+        right = is_number_column(answer, index)
+        table.add_column(plain(column), justify="right" if right else "left")
     for row in answer.rows:
         table.add_row(*map(plain, row))
     return table
+
+
+def is_number_column(answer: Answer, index: int) -> bool:
+    """Returns whether a column is to stand right: all of it is numbers, and it names no row."""
+    cells = [row[index] for row in answer.rows]
+    return index > 0 and all(cell[:1].isdigit() or cell == "-" for cell in cells)
 
 
 def plain(text: str) -> Text:

@@ -1,0 +1,54 @@
+"""The command `hpml-lab report`."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+_FORMATS = ("html", "markdown")
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
+@click.option("--format", "kind", type=click.Choice(_FORMATS), help="[default: by -o's ending]")
+@click.option("--storage", default="benchmarks", type=click.Path(path_type=Path), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def report(
+    files: tuple[Path, ...], output: Path, kind: str | None, storage: Path, as_json: bool
+) -> None:
+    """Write all that saved runs say into one page (default: the last run).
+
+    The page holds no script and fetches nothing. Several runs are put beside each other first.
+    """
+    from hpml_lab.history.run import read_run
+    from hpml_lab.history.store import latest
+    from hpml_lab.report import html, markdown_document
+    from hpml_lab.report.document import document
+    from hpml_lab.verdict.across import subjects
+
+    kind = kind or ("markdown" if output.suffix in (".md", ".markdown") else "html")
+    render = html.render if kind == "html" else markdown_document.render
+    paths = list(files) or [latest(storage)]
+    runs = [(str(path), read_run(path)) for path in paths]
+    page = render(document(subjects(runs))).encode()
+    _write_whole(output, page)
+    done = {"written": str(output), "format": kind, "bytes": len(page), "runs": [*map(str, paths)]}
+    click.echo(json.dumps(done) if as_json else f"Written: {output}")
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all; one that was there is replaced."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide it from others
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise

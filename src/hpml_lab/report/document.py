@@ -1,0 +1,120 @@
+"""A report before it has a format: sections of answers and pictures."""
+
+import io
+import itertools
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from matplotlib.figure import Figure
+
+from hpml_lab.history.run import Run
+from hpml_lab.report import across as beside
+from hpml_lab.report import machine
+from hpml_lab.report.answers import answers, doubts, timed
+from hpml_lab.report.answers.answer import Answer, records_fit
+from hpml_lab.report.charts import charts
+from hpml_lab.report.figures import memory_pictures
+from hpml_lab.verdict.across import Subject, across
+
+_DOTS_PER_INCH = 110
+_MOST_PICTURES = 60
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture and what it shows."""
+
+    caption: str
+    figure: Figure
+
+    def png(self) -> bytes:
+        """Returns the picture as PNG.
+
+        Raises:
+            RunFileError: if what was saved cannot be drawn.
+        """
+        written = io.BytesIO()
+        with records_fit(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of letters that the font lacks
+            self.figure.savefig(written, format="png", dpi=_DOTS_PER_INCH)
+        return written.getvalue()
+
+
+@dataclass(frozen=True)
+class Section:
+    """Answers that belong together, and their pictures.
+
+    Attributes:
+        title: in words.
+        answers: tables with sentences.
+        pictures: behind them.
+        alarming: whether a reader must not miss it.
+    """
+
+    title: str
+    answers: list[Answer]
+    pictures: list[Picture] = field(default_factory=list)
+    alarming: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report."""
+
+    title: str
+    lead: list[str]
+    sections: list[Section]
+
+
+def document(subjects: Sequence[Subject]) -> Document:
+    """Returns all that saved runs say; of several, what they say together comes first.
+
+    Args:
+        subjects: one run or more, under names that tell them apart.
+
+    Raises:
+        RunFileError: if the records of a run cannot be those of a measurement.
+    """
+    sections = []
+    if len(subjects) > 1:
+        sections.append(Section("Beside each other", beside.answers(across(subjects))))
+    for subject in subjects:
+        prefix = f"{subject.name}: " if len(subjects) > 1 else ""
+        sections += [_prefixed(prefix, section) for section in _sections(subject)]
+    return Document("Performance of deep-learning training", [*map(_lead, subjects)], sections)
+
+
+def _prefixed(prefix: str, section: Section) -> Section:
+    return Section(f"{prefix}{section.title}", section.answers, section.pictures, section.alarming)
+
+
+def _lead(subject: Subject) -> str:
+    run = subject.run
+    cases = [benchmark.measurement for benchmark in run.benchmarks]
+    processes = max((len(case.processes) for case in cases if case), default=0)
+    return (
+        f"{subject.name}: {len(run.benchmarks)} cases in up to {processes} processes, "
+        f"saved {run.datetime[:16]}."
+    )
+
+
+def _sections(subject: Subject) -> list[Section]:
+    run = subject.run
+    record = run.machine_info.hpml
+    return [
+        section
+        for section in (
+            Section("Read this first", doubts.answers(run), alarming=True),
+            Section("The machine", machine.answers(record) if record else []),
+            Section("Answers", answers(run), _pictures(run)),
+            Section("All cases", timed.answers(run)),
+        )
+        if section.answers
+    ]
+
+
+def _pictures(run: Run) -> list[Picture]:
+    with records_fit():
+        drawn = itertools.chain(charts(run), memory_pictures(run))
+        return [Picture(*each) for each in itertools.islice(drawn, _MOST_PICTURES)]

@@ -1,0 +1,213 @@
+"""The report of saved runs as a page: complete, safe to open, written whole."""
+
+import base64
+import hashlib
+import html.parser
+import json
+import re
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+from made_up_runs import benchmark, changed, doubtful, run_of
+
+from hpml_lab.measure.record import Row
+from hpml_lab.report import html as page
+from hpml_lab.report import markdown_document
+from hpml_lab.report.answers.answer import Answer
+from hpml_lab.report.document import Document, Picture, Section, document
+from hpml_lab.verdict.across import Subject
+
+SAVED = Path(__file__).parents[2] / "benchmarks/amd-epyc-2cpu-118a12e1/0002_bench.json"
+FEW = {"workers", "batch_size"}
+HOSTILE = (
+    "<script>alert(1)</script>\"'><img src=x onerror=y>\x1b[31m\u202e|`*_[a](javascript:b)$x$&lt;"
+)
+
+
+class Tags(html.parser.HTMLParser):
+    """Collects the tags of a page with their attributes, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.data = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.data.append(data)
+
+
+def hostile_document():
+    """Returns a document in which every text is hostile."""
+    answer = Answer(HOSTILE, HOSTILE, HOSTILE, [HOSTILE] * 2, [[HOSTILE] * 2], [HOSTILE])
+    picture = Picture(HOSTILE, Figure(figsize=(1, 1)))
+    return Document(HOSTILE, [HOSTILE], [Section(HOSTILE, [answer], [picture], alarming=True)])
+
+
+def test_hostile_names_are_text_in_html():
+    """No tag, attribute or control character comes from a name; the name can still be read."""
+    text = page.render(hostile_document())
+    found = Tags(text)
+    known = {
+        "html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "nav", "ul", "li",
+        "a", "section", "div", "table", "thead", "tbody", "tr", "th", "td", "figure", "img",
+        "figcaption",
+    }  # fmt: skip
+    assert {tag for tag, _ in found.tags} <= known
+    allowed = {"lang", "charset", "http-equiv", "content", "name", "href", "id", "class", "scope"}
+    assert {key for _, attributes in found.tags for key in attributes} <= allowed | {"alt", "src"}
+    assert all(a.get("href", "#s0") == "#s0" for _, a in found.tags)
+    assert all(c.isprintable() or c == "\n" for c in text)
+    assert any("<script>alert(1)</script>" in data for data in found.data)
+
+
+def test_the_policy_allows_only_this_style_and_these_pictures():
+    """Nothing by default; the one style by its digest; pictures that are part of the page."""
+    text = page.render(hostile_document())
+    (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    (policy,) = [a["content"] for _, a in Tags(text).tags if "http-equiv" in a]
+    assert policy == (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    assert "style=" not in text
+    assert not re.search(r"(?:https?:)?//\w", re.sub(r"base64,[^\"]*", "", text))
+
+
+def test_an_unescaped_name_would_be_seen(monkeypatch):
+    """The test above fails for a page that takes names as they are."""
+    monkeypatch.setattr(page, "_text", lambda text: text)
+    assert "script" in {tag for tag, _ in Tags(page.render(hostile_document())).tags}
+
+
+def test_hostile_names_are_text_in_markdown():
+    """No cell is split, no tag opened, no link or code or emphasis made."""
+    text = markdown_document.render(hostile_document())
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(table) == 3
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 3 for line in table)
+    assert "<" not in text
+    assert not re.search(r"(?<!\\)[`*$\[\]]", text)
+    assert all(c.isprintable() or c == "\n" for c in text)
+
+
+def test_names_of_tests_stay_readable_in_markdown():
+    """An underscore between letters is no emphasis."""
+    answer = Answer(
+        "C3", "t", "s", ["a", "b"], [["test_epochs[cpu-workers=0]", "1"]], ["x: 2 < 3."]
+    )
+    text = markdown_document.render(Document("R", [], [Section("S", [answer])]))
+    assert r"| test_epochs\[cpu-workers=0\] | 1 |" in text
+    assert "| --- | --: |" in text
+    assert "x: 2 &lt; 3." in text
+
+
+def test_a_document_leads_with_doubts_and_holds_machine_answers_and_cases():
+    """Sections in the order in which they are to be read."""
+    found = document([Subject("m", doubtful())])
+    assert [section.title for section in found.sections] == [
+        "Read this first",
+        "The machine",
+        "Answers",
+        "All cases",
+    ]
+    assert [section.alarming for section in found.sections] == [True, False, False, False]
+    assert found.lead == ["m: 3 cases in up to 2 processes, saved 2026."]
+
+
+def test_pictures_are_drawn_of_sweeps_and_of_memory():
+    """Throughput by batch over three sizes; a step that was watched; names are no formulas."""
+    run = doubtful()
+    rows = [Row("before", "", [1] * 7), Row("forward", "$\\frac{", [2] * 7)]
+    watched = changed(benchmark("memory_plan", seconds=[1.0]), name="a $\\frac{ \u4e2d")
+    watched.measurement.timelines["tracked"] = rows
+    (section,) = [
+        s
+        for s in document(
+            [Subject("m", changed(run, benchmarks=[*run.benchmarks, watched]))]
+        ).sections
+        if s.pictures
+    ]
+    assert [picture.caption.split(" (")[0].split(":")[0] for picture in section.pictures] == [
+        "Throughput by batch size",
+        "Memory over a step",
+    ]
+    assert all(picture.png().startswith(b"\x89PNG") for picture in section.pictures)
+
+
+def test_several_runs_stand_beside_each_other_first():
+    """Two machines: what they say together, and then each by its name."""
+    titles = [
+        s.title for s in document([Subject("a", doubtful()), Subject("b", run_of())]).sections
+    ]
+    assert titles[0] == "Beside each other"
+    assert "a: Read this first" in titles
+    assert "b: The machine" in titles
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The file of a real run, cut to two groups."""
+    tree = json.loads(SAVED.read_text())
+    tree["benchmarks"] = [each for each in tree["benchmarks"] if each["group"] in FEW]
+    path = tmp_path_factory.mktemp("saved") / "0001_few.json"
+    path.write_text(json.dumps(tree))
+    return str(path)
+
+
+def test_report_writes_html_and_markdown(run, saved, tmp_path):
+    """The ending chooses the format; an old file is replaced; nothing else is left behind."""
+    out = tmp_path / "report.html"
+    out.write_text("old")
+    assert run("report", saved, "-o", str(out)) == (0, f"Written: {out}\n", [])
+    assert out.read_text().startswith("<!doctype html>")
+    assert out.read_text().count("<img") == 2
+    assert run("report", saved, "-o", str(tmp_path / "report.md"))[0] == 0
+    assert (tmp_path / "report.md").read_text().startswith("# Performance of deep-learning")
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.md"}
+
+
+def test_the_same_run_gives_the_same_bytes(run, saved, tmp_path):
+    """A report is a pure function of its run."""
+    for name in ("a.html", "b.html"):
+        run("report", saved, "-o", str(tmp_path / name))
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no.json", "-o", "r.html"], "run file 'no.json' cannot be read"),
+        ([str(SAVED), "-o", "nowhere/r.md"], "No such file or directory"),
+        ([str(SAVED)], "Missing option '-o'"),
+        ([str(SAVED), "-o", "r.html", "--format", "pdf"], "Invalid value for '--format'"),
+        (["--storage", "empty", "-o", "r.html"], "no saved run under 'empty'"),
+    ],
+)
+def test_report_refuses_in_one_line(run, arguments, message, monkeypatch, tmp_path):
+    """Exit status 2, one line, and no file."""
+    monkeypatch.chdir(tmp_path)
+    status, out, errors = run("report", *arguments)
+    assert (status, out, len(errors)) == (2, "", 1)
+    assert message in errors[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_page_that_cannot_be_written_leaves_nothing(run, saved, tmp_path, monkeypatch):
+    """A full disk: one line, the old page as it was, no temporary file."""
+    out = tmp_path / "report.html"
+    out.write_text("old")
+
+    def full(_handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    status, _, errors = run("report", saved, "-o", str(out))
+    assert (status, len(errors)) == (2, 1)
+    assert "No space left on device" in errors[0]
+    assert out.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
