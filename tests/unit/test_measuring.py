@@ -6,7 +6,7 @@ import torch
 from hpml_lab.measure import clock as clock_module
 from hpml_lab.measure import disturbance
 from hpml_lab.measure.disturbance import Conditions
-from hpml_lab.measure.record import Row, Sampling
+from hpml_lab.measure.record import Learning, Row, Sampling
 from hpml_lab.pytest_plugin.measuring import Measure
 from hpml_lab.workloads.trainer import Trainer
 from hpml_lab.workloads.training import Training
@@ -123,6 +123,19 @@ def test_timelines_are_kept_by_name(bench):
     measure.finish()
     (row,) = bench.record["timelines"]["planned"]
     assert row == {"phase": "forward", "layer": "conv", "live_bytes": [1, 0, 0, 0, 0, 0, 0]}
+
+
+def test_what_an_ensemble_learnt_is_kept_with_its_case(bench):
+    """A setting that is no parameter of the test is part of the case once it is named."""
+    measure = Measure(bench, {"network": "cnn"})
+    measure.case |= {"images": 20}
+    measure.learning = Learning([3], [1.0, 2.0], {"accuracy": [[0.5, 1.0]]})
+    measure(int)
+    measure.finish()
+    assert bench.record["case"] == {"network": "cnn", "images": 20}
+    assert bench.record["learning"] == {
+        "seeds": [3], "points": [1.0, 2.0], "metrics": {"accuracy": [[0.5, 1.0]]}, "matrices": {},
+    }  # fmt: skip
 
 
 def test_epochs_are_kept_with_the_warm_up_marked(bench, images):

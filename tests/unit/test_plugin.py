@@ -38,7 +38,7 @@ def test_a_saved_run_keeps_the_contract(project):
     record = bench["extra_info"]["hpml"]
     assert set(record) == {
         "case", "samples", "processes", "counters", "memory", "stalls", "epochs",
-        "failures", "flags", "timelines", "sampling",
+        "failures", "flags", "timelines", "sampling", "learning",
     }  # fmt: skip
     assert record["samples"] == 10
     (rounds,) = record["processes"]

@@ -10,6 +10,7 @@ from hpml_lab.errors import InputError, RunFileError
 from hpml_lab.history import run as run_module
 from hpml_lab.history.run import read_run
 from hpml_lab.history.store import latest, publish, saved_runs
+from hpml_lab.measure.record import Learning
 
 STOCK = {
     "machine_info": {"node": "somewhere"},
@@ -110,6 +111,46 @@ def test_files_that_are_no_runs_are_refused(tmp_path, text, message):
     with pytest.raises(RunFileError, match=message) as caught:
         read_run(path)
     assert str(path) in str(caught.value)
+
+
+def with_learning(**changes):
+    """Returns a run with what two seeds learnt, in two points."""
+    learning = {"seeds": [0, 1], "points": [1, 5], "metrics": {"accuracy": [[0.5, 1], [0, 0.2]]}}
+    ours = {"case": {}, "samples": None, "processes": [], "learning": learning | changes}
+    stock = STOCK["benchmarks"][0]
+    return STOCK | {"benchmarks": [stock | {"extra_info": {"hpml": ours}}]}
+
+
+def test_what_an_ensemble_learnt_is_read_back(tmp_path):
+    """Metrics by member and point, matrices by member."""
+    path = publish(with_learning(matrices={"confusion": [[[5, 0]], [[4, 1]]]}), tmp_path, "x")
+    learning = read_run(path).benchmarks[0].measurement.learning
+    assert learning.metrics["accuracy"] == [[0.5, 1.0], [0.0, 0.2]]
+    assert learning.matrices["confusion"][1] == [[4.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": [0]}, "accuracy has 2 members, not 1"),
+        ({"points": [1]}, "a member's accuracy has not 1 values"),
+        ({"matrices": {"confusion": [[[5]]]}}, "confusion has 1 members, not 2"),
+        ({"metrics": {"loss": [[1, float("nan")], [1, 1]]}}, "Expected `float`, got `null`"),
+    ],
+)
+def test_an_ensemble_that_cannot_be_is_refused(tmp_path, changes, message):
+    """Whoever reads a run can rely on a value for each member and point."""
+    with pytest.raises(RunFileError, match=message):
+        read_run(publish(with_learning(**changes), tmp_path, "x"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_diverged_member_is_refused_before_it_is_saved(value):
+    """JSON cannot hold the number, and the whole run could not be read."""
+    with pytest.raises(InputError, match="not finite: lower the learning rate"):
+        Learning([0], [1.0], {"loss": [[value]]})
+    with pytest.raises(InputError, match="not finite"):
+        Learning([0], [], {}, {"kernels": [[[value]]]})
 
 
 def test_a_missing_file_is_refused(tmp_path):

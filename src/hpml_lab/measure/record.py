@@ -1,8 +1,10 @@
 """What one measured case leaves behind."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, TypeGuard
 
+from hpml_lab.errors import InputError
 from hpml_lab.measure.epochs import Epoch
 
 Value = str | int | float | bool | None
@@ -63,6 +65,38 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class Learning:
+    """What trainings that differ in their seeds alone came to.
+
+    Attributes:
+        seeds: one for each member.
+        points: where metrics were read, such as epochs or steps; they rise.
+        metrics: by name such as ``accuracy``, for each member a value at each point.
+        matrices: by name such as ``confusion``, for each member the rows of a matrix.
+
+    Raises:
+        InputError: if a member or a value is missing, or is no finite number.
+    """
+
+    seeds: list[int]
+    points: list[float]
+    metrics: dict[str, list[list[float]]]
+    matrices: dict[str, list[list[list[float]]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, members in (self.metrics | self.matrices).items():
+            if len(members) != len(self.seeds):
+                raise InputError(f"{name} has {len(members)} members, not {len(self.seeds)}")
+        for name, members in self.metrics.items():
+            if any(len(values) != len(self.points) for values in members):
+                raise InputError(f"a member's {name} has not {len(self.points)} values")
+        values = [value for each in self.metrics.values() for one in each for value in one]
+        cells = [c for each in self.matrices.values() for one in each for row in one for c in row]
+        if not all(map(math.isfinite, values + cells)):
+            raise InputError("a value is not finite: lower the learning rate or leave the seed out")
+
+
+@dataclass(frozen=True)
 class Measurement:
     """The record under ``extra_info.hpml`` of a saved benchmark.
 
@@ -80,6 +114,7 @@ class Measurement:
         failures: of processes that left no rounds.
         flags: reasons to doubt the numbers, such as counters that differ between processes.
         timelines: memory over one step, by name such as ``planned``: see `measure.timelines`.
+        learning: what an ensemble of seeds learnt; None where none was trained.
     """
 
     case: dict[str, Value]
@@ -93,6 +128,7 @@ class Measurement:
     failures: list[Failure] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     timelines: dict[str, list[Row]] = field(default_factory=dict)
+    learning: Learning | None = None
 
 
 def is_value(value: object) -> TypeGuard[Value]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from hpml_lab.measure.record import Measurement, Row, Sampling, Value, is_value
+from hpml_lab.measure.record import Learning, Measurement, Row, Sampling, Value, is_value
 from hpml_lab.pytest_plugin.benchmark import Bench
 
 if TYPE_CHECKING:
@@ -22,20 +22,23 @@ class Measure:
         parameters: the test's parameters by name.
 
     Attributes:
+        case: everything that names the case; begins with the test's parameters.
         counters: exact integers to keep with the result.
         memory: bytes to keep with the result.
         timelines: memory over a step to keep with the result, by name.
+        learning: what an ensemble of seeds learnt, to keep with the result.
     """
 
     def __init__(self, bench: Bench, parameters: dict[str, Any]) -> None:
+        self.case: dict[str, Value] = {
+            name: value for name, value in parameters.items() if is_value(value)
+        }
         self.counters: dict[str, int] = {}
         self.memory: dict[str, int] = {}
         self.stalls: dict[str, float] = {}
         self.timelines: dict[str, list[Row]] = {}
+        self.learning: Learning | None = None
         self._bench = bench
-        self._case: dict[str, Value] = {
-            name: value for name, value in parameters.items() if is_value(value)
-        }
         self._samples: int | None = None
         self._epochs: list[Epoch] = []
         self._sampling: list[Sampling | None] = []
@@ -117,7 +120,7 @@ class Measure:
         training = trainer.training
         clock = clock_for(training.device)
         self.describe(trainer)
-        self._case["timing"] = timing
+        self.case["timing"] = timing
 
         def one_epoch() -> None:
             index = len(self._epochs) + 1
@@ -141,13 +144,13 @@ class Measure:
 
     def describe(self, trainer: "Trainer") -> None:
         """Makes a trainer's settings the case; `epochs` does so itself."""
-        self._case |= asdict(trainer.training) | {"source": trainer.source}
-        del self._case["data"]  # a folder's name says nothing on another machine
+        self.case |= asdict(trainer.training) | {"source": trainer.source}
+        del self.case["data"]  # a folder's name says nothing on another machine
 
     def finish(self) -> None:
         """Hands the record over; called when the test has ended."""
         record = Measurement(
-            case=self._case,
+            case=self.case,
             samples=self._samples,
             processes=[self._bench.rounds_s()],
             counters=self.counters,
@@ -156,6 +159,7 @@ class Measure:
             epochs=self._epochs,
             sampling=self._sampling,
             timelines=self.timelines,
+            learning=self.learning,
         )
         self._bench.describe(asdict(record))
 
