@@ -1,17 +1,27 @@
-"""Where runs are kept: one folder a machine, one numbered file a run, never overwritten."""
+"""Where runs are kept: one folder a machine, one numbered file a run, never overwritten.
 
+A file ``NNNN_NAME.json`` is there whole or not at all. Numbers grow without limit, so they are
+compared as numbers. Hidden files beside the runs are temporary (``.saving-``), a number that is
+being taken (``.claim-``; one left by a saver that was killed costs that number), and journals
+(``.journal-``, see `journal`).
+"""
+
+import errno
 import json
 import math
 import os
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hpml_lab.errors import InputError
 
-_NUMBERED = re.compile(r"(\d+)_.*\.json")
+_NUMBERED = re.compile(r"([0-9]+)_.*\.json", re.DOTALL)
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 
 
 def publish(run: dict[str, Any], folder: Path, name: str) -> Path:
@@ -23,27 +33,61 @@ def publish(run: dict[str, Any], folder: Path, name: str) -> Path:
         name: what stands behind the number.
 
     Returns:
-        the file, ``NNNN_NAME.json``.
+        the file, ``NNNN_NAME.json``; it outlasts a loss of power.
 
     Raises:
+        InputError: if a file cannot have that name.
         OSError: if it cannot be written; nothing is left behind.
     """
-    text = json.dumps(_finite(run), allow_nan=False, indent=1, default=str)
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".saving-")
+    if not name or set(name) & {"/", "\0"}:
+        raise InputError(f"a run cannot be saved as {name!r}; give a name without '/'")
+    text = strict_json(run, indent=1)
+    make_folder(folder)
+    with _written(text, folder) as temporary:
+        target = _placed(temporary, folder, name)
+    sync_folder(folder)
+    return target
+
+
+def replace(run: dict[str, Any], path: Path) -> None:
+    """Writes a run to a file whole or not at all, in place of what is there.
+
+    Raises:
+        OSError: if it cannot be written; what was there still is.
+    """
+    with _written(strict_json(run, indent=1), path.parent) as temporary:
+        temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def strict_json(value: Any, *, indent: int | None = None) -> str:
+    """Returns JSON with null for NaN and infinities, which JSON cannot hold."""
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide it from others
-        return _link(Path(temporary), folder, name)
+        return json.dumps(value, allow_nan=False, indent=indent, default=str)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, indent=indent, default=str)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder that outlasts a loss of power."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder outlast a loss of power, where its file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
     finally:
-        Path(temporary).unlink()
+        os.close(descriptor)
 
 
 def _finite(value: Any) -> Any:
-    """Returns the value with null for NaN and infinities, which JSON cannot hold."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -51,40 +95,106 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _link(temporary: Path, folder: Path, name: str) -> Path:
-    number = max((_number(path) for path in folder.iterdir()), default=0)
+@contextmanager
+def _written(text: str, folder: Path) -> Iterator[Path]:
+    """Yields a temporary file that is on the disk; afterwards there is none of its name."""
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".saving-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide it from others
+        yield Path(temporary)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _placed(temporary: Path, folder: Path, name: str) -> Path:
+    number = max(_numbers(folder), default=0) + 1
     while True:
-        number += 1
         target = folder / f"{number:04d}_{name}.json"
-        try:
-            # A link, unlike a rename, fails when another run took the name meanwhile.
-            os.link(temporary, target)
-        except FileExistsError:
-            continue
-        return target
+        with _claimed(folder, number) as free:
+            if free and _moved(temporary, target):
+                return target
+        number += 1
 
 
-def _number(path: Path) -> int:
-    numbered = _NUMBERED.fullmatch(path.name)
-    return int(numbered.group(1)) if numbered else 0
+@contextmanager
+def _claimed(folder: Path, number: int) -> Iterator[bool]:
+    """Yields whether a number is ours: taken by no other saver just now, and by no run before."""
+    claim = folder / f".claim-{number}"
+    try:
+        os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        yield False
+        return
+    try:
+        yield number not in set(_numbers(folder))
+    finally:
+        claim.unlink()
+
+
+def _moved(temporary: Path, target: Path) -> bool:
+    """Gives a file its name; returns False if that name was taken meanwhile."""
+    try:
+        # A link, unlike a rename, fails when the name is there: savers without claims exist.
+        os.link(temporary, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if target.exists():
+            return False
+        temporary.rename(target)
+    return True
+
+
+def runs(folder: Path) -> list[Path]:
+    """Returns the runs of one machine's folder by their numbers; none of them is opened."""
+    return [folder / name for _, name in sorted(_numbered(folder))]
 
 
 def saved_runs(storage: Path) -> list[Path]:
-    """Returns the files of all machines, oldest first by the time they were saved."""
-    return sorted(_files(storage), key=lambda path: (path.stat().st_mtime_ns, _number(path)))
+    """Returns the runs of all machines, machine by machine, by their numbers."""
+    return [run for folder in machines(storage) for run in runs(folder)]
+
+
+def machines(storage: Path) -> list[Path]:
+    """Returns the folders of a storage, each a machine's; none if there is no storage."""
+    return sorted(path for path in storage.iterdir() if path.is_dir()) if storage.is_dir() else []
 
 
 def latest(storage: Path) -> Path:
-    """Returns the run saved last.
+    """Returns the run saved last: of each machine the largest number, of several the newest.
 
     Raises:
         InputError: if there is none.
     """
-    runs = saved_runs(storage)
-    if not runs:
+    newest = [largest for folder in machines(storage) if (largest := latest_in(folder))]
+    if not newest:
         raise InputError(f"no saved run under {str(storage)!r}; make one with: make bench")
-    return runs[-1]
+    return max(newest, key=lambda path: path.stat().st_mtime_ns)
 
 
-def _files(storage: Path) -> Iterator[Path]:
-    return (path for path in storage.glob("*/*.json") if _number(path))
+def latest_in(folder: Path) -> Path | None:
+    """Returns the run of one machine's folder with the largest number; no run is opened."""
+    _, name = max(_numbered(folder), default=(0, None))
+    return folder / name if name else None
+
+
+def number_of(path: Path) -> int:
+    """Returns the number of a run's file; 0 if it is not named like one."""
+    numbered = _NUMBERED.fullmatch(path.name)
+    return int(numbered.group(1)) if numbered else 0
+
+
+def _numbers(folder: Path) -> Iterator[int]:
+    return (number for number, _ in _numbered(folder))
+
+
+def _numbered(folder: Path) -> Iterator[tuple[int, str]]:
+    for name in os.listdir(folder):  # noqa: PTH208 (names alone: a tenth of the time)
+        if numbered := _NUMBERED.fullmatch(name):
+            yield int(numbered.group(1)), name
