@@ -8,6 +8,7 @@ HpmlError
 │   ├── NonFiniteLossError
 │   └── TimingGapError
 └── RunFileError        a saved run cannot be read (also a ValueError)
+    └── JournalError    the journal of a run cannot be read or has been damaged
 """
 
 from collections.abc import Iterable
@@ -43,6 +44,10 @@ class TimingGapError(MeasurementError):
 
 class RunFileError(HpmlError, ValueError):
     """A saved run is not readable as one; names the file and the place in it."""
+
+
+class JournalError(RunFileError):
+    """A journal is not readable as one; names the file and the line."""
 
 
 def unknown(what: str, got: object, allowed: Iterable[str]) -> InputError:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpml_lab.history.merging import merged
 from hpml_lab.measure.record import Failure
 from hpml_lab.pytest_plugin import worker as worker_module
-from hpml_lab.pytest_plugin.merging import merged
 from hpml_lab.pytest_plugin.plan import Selected, batches, shuffled
 from hpml_lab.pytest_plugin.progress import Progress
 from hpml_lab.pytest_plugin.worker import Worker
@@ -199,4 +199,19 @@ def test_a_worker_without_a_parent_ends(monkeypatch):
     monkeypatch.setattr(worker_module.os, "_exit", left.append)
     with theirs:
         Worker({"process": 1, "order": [], "basetemp": None}, theirs)._send({"began": "a"})
+    assert left == [1]
+
+
+def test_a_worker_goes_on_when_its_last_case_is_kept(monkeypatch):
+    """A byte lets it go on; it ends if its parent ends instead."""
+    ours, theirs = socket.socketpair()
+    left = []
+    monkeypatch.setattr(worker_module.os, "_exit", left.append)
+    with theirs:
+        worker = Worker({"process": 1, "order": [], "basetemp": None}, theirs)
+        ours.sendall(b"\n")
+        worker._wait()
+        assert left == []
+        ours.close()
+        worker._wait()
     assert left == [1]

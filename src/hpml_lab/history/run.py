@@ -90,11 +90,18 @@ class Replication:
         processes: how many fresh interpreters were asked for.
         seed: of the order of the cases in each of them.
         unmeasured: for each test that failed and left no benchmark, its failures.
+        missing: for each test that a run did not get to in every process, those processes; there is
+            one in an incomplete run alone.
+        resumed: when the run was gone on with, in UTC.
+        journal: the name of the journal that the run was written to while it lasted.
     """
 
     processes: int
     seed: int
     unmeasured: dict[str, list[Failure]] = field(default_factory=dict)
+    missing: dict[str, list[int]] = field(default_factory=dict)
+    resumed: list[str] = field(default_factory=list)
+    journal: str = ""
 
 
 @dataclass(frozen=True)

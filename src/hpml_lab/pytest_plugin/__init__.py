@@ -117,11 +117,15 @@ def _refuse_elsewhere(config: pytest.Config) -> None:
 
 
 def _spread(config: pytest.Config, settings: Settings, benchmarks: Session | None) -> None:
+    from hpml_lab.pytest_plugin.journaling import Journaling
     from hpml_lab.pytest_plugin.processes import Processes
 
+    journaling = Journaling(settings, benchmarks) if benchmarks and benchmarks.saves else None
+    if journaling:
+        config.pluginmanager.register(journaling, "hpml-journaling")
     progress = _progress(config.pluginmanager.get_plugin("terminalreporter"))
     config.pluginmanager.register(progress, "hpml-progress")
-    processes = Processes(config, settings, progress, benchmarks)
+    processes = Processes(config, settings, progress, benchmarks, journaling)
     config.pluginmanager.register(processes, "hpml-processes")
 
 

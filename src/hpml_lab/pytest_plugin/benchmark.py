@@ -1,6 +1,7 @@
 """The only module that touches pytest-benchmark's objects."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hpml_lab.errors import InputError
-from hpml_lab.history.store import publish
+from hpml_lab.history.store import publish, replace, strict_json
 from hpml_lab.measure.record import Sampling
 
 if TYPE_CHECKING:
@@ -103,12 +104,20 @@ class Session:
 
     Args:
         config: of a run in which pytest-benchmark is active.
+
+    Attributes:
+        recovery: the command that saves what has ended, if the run cannot be; empty without.
     """
+
+    recovery = ""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._session: Any = config._benchmarksession  # type: ignore[attr-defined]
         self._saved: list[Path] = []
+        self._machine_info: dict[str, Any] = {}
+        self._session.get_machine_info = self._described_machine
+        self._session.save_json = self._write
 
     @property
     def active(self) -> bool:
@@ -158,6 +167,36 @@ class Session:
         hook.pytest_benchmark_update_json(**told, output_json=run)
         return run
 
+    @property
+    def journal_folder(self) -> Path:
+        """Where a run's journal is: next to the runs; pytest-benchmark's own for a database."""
+        storage = getattr(self._session.storage, "path", ".benchmarks")
+        return Path(storage) / str(self._session.machine_id)
+
+    @property
+    def name(self) -> str:
+        """What the run will be saved as; empty if it is only written to a file."""
+        return str(self._session.save or self._session.autosave or "")
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Those of pytest-benchmark that change a result, by name."""
+        kept = ("min_time", "max_time", "min_rounds", "warmup", "warmup_iterations", "disable_gc")
+        return {name: str(self._session.options[name]) for name in kept}
+
+    def about(self) -> dict[str, Any]:
+        """Returns what a saved run has beside its benchmarks, but for the time."""
+        from pytest_benchmark import __version__
+
+        hook = self._config.hook
+        commit_info = hook.pytest_benchmark_generate_commit_info(config=self._config)
+        hook.pytest_benchmark_update_commit_info(config=self._config, commit_info=commit_info)
+        return {
+            "machine_info": self._described_machine(),
+            "commit_info": commit_info,
+            "version": __version__,
+        }
+
     def use_folder(self, machine_id: str) -> None:
         """Saves and compares in the machine's folder; a database keeps its own order."""
         if not hasattr(self._session.storage, "path"):
@@ -202,7 +241,32 @@ class Session:
         try:
             self._saved.append(publish(run, folder, name))
         except OSError as error:
-            pytest.exit(f"the run could not be saved under {folder}: {error.strerror}", 1)
+            self._give_up(f"the run could not be saved under {folder}: {error.strerror}")
+
+    def _write(self, run: dict[str, Any]) -> None:
+        """Writes the file of ``--benchmark-json``, which may be there already."""
+        asked = self._session.json
+        path = Path(asked if isinstance(asked, str | Path) else asked.name).resolve()
+        try:
+            if path.exists() and not path.is_file():  # /dev/stdout, a pipe
+                path.write_text(strict_json(run))
+            else:
+                replace(run, path)
+        except OSError as error:
+            self._give_up(f"the run could not be written to {path}: {error.strerror}")
+
+    def _give_up(self, why: str) -> None:
+        kept = f"; free space, then save it with: {self.recovery}" if self.recovery else ""
+        pytest.exit(f"{why}{kept}", 1)
+
+    def _described_machine(self) -> dict[str, Any]:
+        """Returns the machine's record as it is now, without asking twice for what takes long."""
+        hook = self._config.hook
+        if not self._machine_info:
+            self._machine_info = hook.pytest_benchmark_generate_machine_info(config=self._config)
+        info = deepcopy(self._machine_info)
+        hook.pytest_benchmark_update_machine_info(config=self._config, machine_info=info)
+        return info
 
 
 def will_save(config: pytest.Config) -> bool:

@@ -1,45 +1,14 @@
-"""What a process left of a test, and how pytest is told of all of them as of one test."""
+"""From what a worker reports to an ending, and how pytest is told of all of a test as of one."""
 
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from hpml_lab.history.ending import Ending
 from hpml_lab.measure.record import Failure
-from hpml_lab.pytest_plugin.merging import Record
-
-
-@dataclass(frozen=True)
-class Ending:
-    """What one process left of a test.
-
-    Attributes:
-        process: its number.
-        failure: why there is no benchmark; None if it passed or was skipped.
-        reports: pytest's, as JSON; none of a test that took its interpreter down.
-        benchmark: what it measured, if anything.
-        log: what a dying interpreter wrote last.
-        duration_s: of a test that took its interpreter down.
-    """
-
-    process: int
-    failure: Failure | None
-    reports: list[dict[str, Any]]
-    benchmark: Record | None = None
-    log: str = ""
-    duration_s: float = 0.0
-
-    @property
-    def outcome(self) -> str:
-        """How it went, for people."""
-        if self.failure is None:
-            skipped = any(report["outcome"] == "skipped" for report in self.reports)
-            return "skipped" if skipped else "passed"
-        kind, message = self.failure.kind, self.failure.message
-        return kind if self.reports else f"{kind} ({message})"
 
 
 def ending(process: int, event: dict[str, Any]) -> Ending:

@@ -30,9 +30,15 @@ _START_S = 600.0  # for imports and collection, however little a test may take
 _END_S = 60.0  # for leaving, once all tests have ended
 _DUMP_S = 0.5  # for writing the stacks of a hanging one
 _LOG_BYTES = 20_000
+# It dies with this interpreter, however that dies (1 is PR_SET_PDEATHSIG of Linux): it would go on
+# with its case, and whoever measures next would measure beside it.
 # Its stderr is another file while pytest captures, so the stacks go to a copy.
 _PROGRAM = """\
-import faulthandler, os, signal, sys
+import ctypes, faulthandler, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != {parent}:
+    os._exit(1)
 sys.path[:] = {path!r}
 faulthandler.register(signal.SIGUSR1, os.dup(2))
 import pytest
@@ -87,6 +93,8 @@ class Interpreter:
     def events(self, timeout_s: float) -> Iterator[dict[str, Any] | Death]:
         """Yields what the worker reports, and its `Death` if tests are left.
 
+        It does not begin a test before the one that asks here for what follows an ``ended``.
+
         Args:
             timeout_s: for each test, and for starting if that is more than `_START_S`.
         """
@@ -102,6 +110,8 @@ class Interpreter:
                     due_s = time.monotonic() + timeout_s
                 left.difference_update(event.get("missing", ()))
                 yield event
+                if "ended" in event:
+                    self._let_go_on()
         except TimeoutError:
             if left:
                 yield self._hanging(timeout_s)
@@ -109,6 +119,10 @@ class Interpreter:
             self._wait(_END_S)
             if left:
                 yield self._dead()
+
+    def _let_go_on(self) -> None:
+        with suppress(ConnectionError):  # its death is the next event
+            self._socket.sendall(b"\n")
 
     def _event(self, due_s: float) -> dict[str, Any] | None:
         """Returns the next event, or None if no other can come."""
@@ -167,7 +181,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     # The flags that multiprocessing hands to its children: -W, -X, -O and so on.
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    program = _PROGRAM.format(path=[str(folder) for folder in sys.path])
+    program = _PROGRAM.format(path=[str(folder) for folder in sys.path], parent=os.getpid())
     arguments = [os.fspath(argument) for argument in config.invocation_params.args]
     if config.pluginmanager.hasplugin("_cov"):
         # Tracing would be in the times; and pytest-cov takes a worker of ours for one of xdist.

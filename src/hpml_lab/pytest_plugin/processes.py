@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
+from hpml_lab.history.ending import Ending
+from hpml_lab.history.journal_lines import missing
+from hpml_lab.history.merging import assembled
 from hpml_lab.history.run import Replication
 from hpml_lab.measure.record import Failure
 from hpml_lab.pytest_plugin import plan
 from hpml_lab.pytest_plugin.benchmark import Session
-from hpml_lab.pytest_plugin.ending import Ending, ending, replay, replay_warning
+from hpml_lab.pytest_plugin.ending import ending, replay, replay_warning
 from hpml_lab.pytest_plugin.interpreter import Death, Interpreter
-from hpml_lab.pytest_plugin.merging import merged
+from hpml_lab.pytest_plugin.journaling import Journaling
 from hpml_lab.pytest_plugin.progress import Progress
 from hpml_lab.pytest_plugin.settings import Settings
 
@@ -36,6 +39,7 @@ class Processes:
         settings: how many, the seed of their order, and how long a case may take.
         progress: told of every case.
         benchmarks: takes the merged ones; None without pytest-benchmark.
+        journaling: keeps what has ended; None where nothing is saved.
     """
 
     def __init__(
@@ -44,13 +48,16 @@ class Processes:
         settings: Settings,
         progress: Progress,
         benchmarks: Session | None,
+        journaling: Journaling | None,
     ) -> None:
         self._config = config
         self._settings = settings
         self._progress = progress
         self._benchmarks = benchmarks
+        self._journaling = journaling
         self._endings: defaultdict[str, list[Ending]] = defaultdict(list)
         self._unmeasured: dict[str, list[Failure]] = {}
+        self._due: dict[str, int] = {}
         self._started = 0
 
     @pytest.hookimpl(tryfirst=True)
@@ -60,9 +67,14 @@ class Processes:
         broken = session.testsfailed and not option.continue_on_collection_errors
         if broken or option.collectonly:
             return None
+        batches = self._planned(session.items)
+        if self._journaling and batches:
+            self._endings.update(self._journaling.begin(session.items, self._due))
         try:
             with _termination_interrupts():
-                self._run(session.items)
+                self._run(batches)
+            if self._journaling:
+                self._journaling.complete()
         finally:
             self._hand_on(session.items)
         if session.shouldfail:
@@ -73,15 +85,33 @@ class Processes:
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         """Adds what concerns the run and no single benchmark."""
         settings = self._settings
-        record = Replication(settings.processes, settings.seed, self._unmeasured)
+        journal = self._journaling
+        record = Replication(
+            settings.processes,
+            settings.seed,
+            self._unmeasured,
+            missing(self._due, self._endings),
+            journal.resumed if journal else [],
+            journal.name if journal else "",
+        )
         output_json["hpml"] = asdict(record)
 
-    def _run(self, items: list[pytest.Item]) -> None:
+    def _planned(self, items: list[pytest.Item]) -> list[tuple[int, list[str]]]:
         tests = [plan.selected(item) for item in items if not _skipped(item)]
         batches = [
             (process, batch)
             for process in range(1, self._settings.processes + 1)
             for batch in plan.batches(tests, self._settings.seed, process)
+        ]
+        due = {nodeid: process for process, batch in batches for nodeid in batch}
+        self._due = {item.nodeid: due.get(item.nodeid, 0) for item in items}
+        return batches
+
+    def _run(self, batches: list[tuple[int, list[str]]]) -> None:
+        left = missing(self._due, self._endings)
+        batches = [
+            (process, [nodeid for nodeid in batch if process in left.get(nodeid, ())])
+            for process, batch in batches
         ]
         self._progress.expect([nodeid for _, batch in batches for nodeid in batch])
         for process, batch in batches:
@@ -123,6 +153,8 @@ class Processes:
             yield self._end(nodeid, Ending(process, failure, [], None, death.log, spent_s))
 
     def _end(self, nodeid: str, ending: Ending) -> str:
+        if self._journaling:
+            self._journaling.append(nodeid, ending)
         self._endings[nodeid].append(ending)
         self._progress.end(nodeid, ending.outcome)
         return nodeid
@@ -148,17 +180,13 @@ class Processes:
             if _skipped(item):  # as quickly here as in any interpreter
                 item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
             elif endings := self._endings.get(item.nodeid):
-                self._keep(item.nodeid, endings)
                 replay(item, endings, self._settings.processes)
         self._progress.muted = False
-
-    def _keep(self, nodeid: str, endings: list[Ending]) -> None:
-        records = {each.process: each.benchmark for each in endings if each.benchmark}
-        failures = [each.failure for each in endings if each.failure]
-        if records and self._benchmarks:
-            self._benchmarks.add(merged(records, failures, self._settings.processes))
-        elif failures:
-            self._unmeasured[nodeid] = failures
+        ended = {item.nodeid: self._endings.get(item.nodeid, []) for item in items}
+        records, self._unmeasured = assembled(ended, self._settings.processes)
+        for record in records:
+            if self._benchmarks:
+                self._benchmarks.add(record)
 
 
 def _skipped(item: pytest.Item) -> bool:

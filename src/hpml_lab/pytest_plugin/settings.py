@@ -17,6 +17,7 @@ _HELP = {
     "case_timeout": "seconds until a case counts as hanging in a fresh interpreter (default: 3600)",
     "gate": "fail by the verdicts against a baseline: a file, latest, a number, a name or a git "
     "revision of this machine's saved runs",
+    "resume": "go on with a run that died: the same code, machine, tests and settings",
     "axis": "run every selected case at these values, as in workers=0,4,8; may be repeated",
 }
 _DEFAULTS = {
@@ -26,6 +27,7 @@ _DEFAULTS = {
     "seed": "0",
     "processes": "3",
     "case_timeout": "3600",
+    "resume": "false",
 }
 
 
@@ -41,6 +43,7 @@ class Settings:
         processes: how many fresh interpreters run the tests; 0 for this one.
         case_timeout: seconds until a case in a fresh interpreter counts as hanging.
         gate: the baseline to compare with; None for no gate.
+        resume: whether to go on with a run that died.
         axis: values by axis name, as text.
     """
 
@@ -51,6 +54,7 @@ class Settings:
     processes: int = 0
     case_timeout: float = 3600.0
     gate: str | None = None
+    resume: bool = False
     axis: dict[str, list[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -60,6 +64,8 @@ class Settings:
         shown["gate"] = self.gate or ""
         if not self.processes:
             shown |= {"processes": "", "case_timeout": ""}
+        if not self.resume:
+            shown["resume"] = ""
         return ", ".join(f"{f.name}={shown[f.name]}" for f in fields(self) if shown[f.name] != "")
 
 
@@ -67,7 +73,9 @@ def add_options(parser: pytest.Parser) -> None:
     """Declares ``--hpml-NAME`` and the ini value ``hpml_NAME`` for every setting."""
     group = parser.getgroup("hpml", "hpml-lab")
     for name, text in _HELP.items():
-        kind = {"require_gpu": "store_true", "axis": "append"}.get(name, "store")
+        kind = {"require_gpu": "store_true", "resume": "store_true", "axis": "append"}.get(
+            name, "store"
+        )
         flag = f"--hpml-{name.replace('_', '-')}"
         group.addoption(flag, action=kind, default=None, help=text, dest=f"hpml_{name}")
         parser.addini(f"hpml_{name}", text, default=None)
@@ -85,6 +93,8 @@ def read_settings(config: pytest.Config, *, saving: bool) -> Settings:
         InputError: for a value that cannot be one.
     """
     text = {name: _text(config, name) for name in _DEFAULTS}
+    if config.getoption("hpml_resume") and not saving:
+        raise InputError("--hpml-resume goes on with a saved run; add --benchmark-save=NAME")
     processes = _count("processes", text["processes"])
     gate = _gate(config)
     measuring = saving or gate is not None
@@ -97,6 +107,7 @@ def read_settings(config: pytest.Config, *, saving: bool) -> Settings:
         processes=processes if fresh else 0,
         case_timeout=_duration("case-timeout", text["case_timeout"]),
         gate=gate,
+        resume=_flag("resume", text["resume"].lower()) and saving,
         axis=_axes(config),
     )
 

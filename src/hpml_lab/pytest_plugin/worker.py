@@ -23,7 +23,8 @@ class Worker:
 
     Args:
         job: ``process``, ``order`` (node ids) and ``basetemp`` (a folder or None).
-        channel: takes a line of JSON for each event: ``began``, ``ended``, ``missing``, ``warned``.
+        channel: takes a line of JSON for each event: ``began``, ``ended``, ``missing``, ``warned``;
+            gives a byte once an ``ended`` is where nothing can take it.
     """
 
     def __init__(self, job: dict[str, Any], channel: socket.socket) -> None:
@@ -64,7 +65,7 @@ class Worker:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Reports a test's beginning, and its end with all that it left."""
+        """Reports a test's beginning, and its end with all that it left, and has that kept."""
         self._reports, self._failure = [], None
         self._send({"began": item.nodeid})
         done = yield
@@ -76,6 +77,7 @@ class Worker:
                 "benchmark": self._benchmarks.take() if self._benchmarks else None,
             }
         )
+        self._wait()
         return done
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -110,6 +112,14 @@ class Worker:
             self._channel.sendall(json.dumps(event, default=str).encode() + b"\n")
         except ConnectionError:
             os._exit(1)  # nobody is left to measure for
+
+    def _wait(self) -> None:
+        try:
+            kept = self._channel.recv(1)
+        except ConnectionError:
+            kept = b""
+        if not kept:
+            os._exit(1)
 
 
 def connect() -> Worker | None:

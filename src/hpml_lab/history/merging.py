@@ -1,12 +1,33 @@
-"""One benchmark from what several processes measured of it."""
+"""One run from what several processes left of its tests."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
+from hpml_lab.history.ending import Ending, Record
 from hpml_lab.measure.record import Failure, Measurement, is_value
 
-Record = dict[str, Any]  # a benchmark as pytest-benchmark writes it, ``stats.data`` included
+
+def assembled(
+    endings: Mapping[str, Sequence[Ending]], processes: int
+) -> tuple[list[Record], dict[str, list[Failure]]]:
+    """Returns what is saved of a run.
+
+    Args:
+        endings: of each test, by node id, what the processes left.
+        processes: how many there are.
+
+    Returns:
+        the benchmark of each test that was measured, and of any other that failed its failures.
+    """
+    benchmarks, unmeasured = [], {}
+    for nodeid, left in endings.items():
+        records = {each.process: each.benchmark for each in left if each.benchmark}
+        failures = [each.failure for each in left if each.failure]
+        if records:
+            benchmarks.append(merged(records, failures, processes))
+        elif failures:
+            unmeasured[nodeid] = failures
+    return benchmarks, unmeasured
 
 
 def merged(records: Mapping[int, Record], failures: Iterable[Failure], processes: int) -> Record:
