@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hpml_lab.cli.compare import compare
+from hpml_lab.cli.history import history, recover
 from hpml_lab.cli.machine import machine
 from hpml_lab.cli.predict import predict
 from hpml_lab.cli.report import report
@@ -179,8 +180,10 @@ def _epoch_line(epoch: "Epoch") -> str:
 
 
 cli.add_command(compare)
+cli.add_command(history)
 cli.add_command(machine)
 cli.add_command(predict)
+cli.add_command(recover)
 cli.add_command(report)
 
 

@@ -1,0 +1,55 @@
+"""The commands `hpml-lab history` and `hpml-lab recover`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+_STORAGE = click.option(
+    "--storage", default="benchmarks", type=click.Path(path_type=Path), show_default=True
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command()
+@_STORAGE
+@_JSON
+def history(storage: Path, as_json: bool) -> None:
+    """List the saved runs of each machine, and the journals of runs that did not end.
+
+    A file that cannot be read is listed with the reason.
+    """
+    from hpml_lab.history.listing import listing
+    from hpml_lab.report.history import render
+
+    runs, journals = listing(storage)
+    record = {"runs": [*map(asdict, runs)], "journals": [*map(asdict, journals)]}
+    click.echo(json.dumps(record) if as_json else render(runs, journals), nl=as_json)
+
+
+@click.command()
+@click.argument("journal", required=False, type=click.Path(path_type=Path))
+@_STORAGE
+@_JSON
+def recover(journal: Path | None, storage: Path, as_json: bool) -> None:
+    """Save what a run has measured that died, from its journal (default: the newest one).
+
+    The run is marked as incomplete: hpml.missing in it says what it did not get to.
+    """
+    from hpml_lab.history.recovery import newest_dead
+    from hpml_lab.history.recovery import recover as save
+    from hpml_lab.history.run import read_run
+
+    journal = journal or newest_dead(storage)
+    file = save(journal)
+    run = read_run(file)
+    missing = run.hpml.missing if run.hpml else {}
+    if as_json:
+        record = {"file": str(file), "journal": str(journal), "cases": len(run.benchmarks)}
+        click.echo(json.dumps(record | {"missing": missing, "complete": not missing}))
+        return
+    for nodeid, processes in missing.items():
+        name = "".join(letter if letter.isprintable() else "?" for letter in nodeid)
+        click.echo(f"Missing: {name} in process {', '.join(map(str, processes))}")
+    click.echo(f"Saved: {file}, {len(run.benchmarks)} cases")
