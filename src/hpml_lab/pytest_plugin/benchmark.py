@@ -107,9 +107,11 @@ class Session:
 
     Attributes:
         recovery: the command that saves what has ended, if the run cannot be; empty without.
+        handed_over: whether this session leaves saving to others.
     """
 
     recovery = ""
+    handed_over = False
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -209,6 +211,7 @@ class Session:
 
     def hand_over(self) -> None:
         """Neither saves nor shows anything at the end; `take` gives the benchmarks away."""
+        self.handed_over = True
         self._session.finish = lambda: None  # without it there is nothing to display either
 
     def take(self) -> dict[str, Any] | None:

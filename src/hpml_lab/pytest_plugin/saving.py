@@ -51,6 +51,8 @@ class Saving:
         """Shows the answers that the saved file gives, and where it is."""
         terminalreporter.ensure_newline()
         files = self._benchmarks.files
+        if self._benchmarks.handed_over:
+            return
         if not files:
             terminalreporter.write_line("Nothing saved: no measured case passed.")
             return
