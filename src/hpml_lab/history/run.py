@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,6 +13,8 @@ from hpml_lab.measure.machine import Identity, State, Unit
 from hpml_lab.measure.record import Failure, Measurement
 
 LARGEST_FILE_BYTES = 256 * 2**20
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,9 @@ class Run:
     hpml: Replication | None = None
 
 
+_DECODER = msgspec.json.Decoder(Run)
+
+
 def run_of(record: Mapping[str, Any]) -> Run:
     """Returns the run of a record as pytest-benchmark makes it, before it is saved."""
     return msgspec.convert(json.loads(json.dumps(record, default=str)), Run)
@@ -126,13 +131,22 @@ def read_run(path: Path) -> Run:
     Raises:
         RunFileError: if the file cannot be read, is too large, or is not such a run.
     """
+    return decoded(path, _DECODER)
+
+
+def decoded(path: Path, decoder: msgspec.json.Decoder[T]) -> T:
+    """Returns what a decoder makes of a run file.
+
+    Raises:
+        RunFileError: if the file cannot be read, is too large, or is not what it decodes.
+    """
     try:
         if (size := path.stat().st_size) > LARGEST_FILE_BYTES:
             raise RunFileError(
                 f"run file {str(path)!r} has {size:,} bytes; at most "
                 f"{LARGEST_FILE_BYTES:,} are read"
             )
-        return msgspec.json.decode(path.read_bytes(), type=Run)
+        return decoder.decode(path.read_bytes())
     except OSError as error:
         raise RunFileError(f"run file {str(path)!r} cannot be read: {error.strerror}") from error
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
