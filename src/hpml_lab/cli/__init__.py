@@ -15,6 +15,7 @@ from hpml_lab.cli.history import history, recover
 from hpml_lab.cli.machine import machine
 from hpml_lab.cli.predict import predict
 from hpml_lab.cli.report import report
+from hpml_lab.cli.trend import trend
 from hpml_lab.errors import HpmlError
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ cli.add_command(machine)
 cli.add_command(predict)
 cli.add_command(recover)
 cli.add_command(report)
+cli.add_command(trend)
 
 
 def main() -> None:

@@ -1,0 +1,77 @@
+"""A machine's trend as text and as a record."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from hpml_lab.report.terminal import plain
+from hpml_lab.units import percent, seconds
+from hpml_lab.verdict.steps import FEWEST_VALUES
+from hpml_lab.verdict.trend import Move, Trend
+
+_SHORT_COMMIT = 10
+
+
+def record(trend: Trend) -> dict[str, Any]:
+    """Returns a trend as JSON holds it."""
+    return {
+        "machine": trend.runs[-1].machine,
+        "runs": len(trend.runs),
+        "alpha": trend.alpha,
+        "moved": [_move(move) | {"ratio": move.after / move.before} for move in trend.moved],
+        "counters": [_move(move) | {"counter": move.counter} for move in trend.counters],
+        "still": trend.still,
+        "short": trend.short,
+    }
+
+
+def _move(move: Move) -> dict[str, Any]:
+    return {
+        "fullname": move.fullname,
+        "before": move.before,
+        "after": move.after,
+        "number": move.number,
+        "run": str(move.run.path),
+        "datetime": move.run.time.isoformat(),
+        "commit": move.run.commit,
+        "dirty": move.run.dirty,
+        "previous_commit": move.previous.commit,
+    }
+
+
+def render(trend: Trend) -> str:
+    """Returns a trend as text, a line a move; no control character of a run file is in it."""
+    return "\n".join(plain(line).plain for line in _lines(trend)) + "\n"
+
+
+def _lines(trend: Trend) -> Iterator[str]:
+    first, last = trend.runs[0], trend.runs[-1]
+    yield f"{last.machine}: {len(trend.runs):,} runs, {first.time:%Y-%m-%d} to {last.time:%Y-%m-%d}"
+    yield ""
+    for move in trend.moved:
+        change = f"{seconds(move.before)} -> {seconds(move.after)}"
+        yield f"{move.fullname}  {change} ({_signed(move)})  {_where(move)}"
+    for move in trend.counters:
+        change = f"{move.before:,} -> {move.after:,}"
+        yield f"{move.fullname}  {move.counter} {change}  {_where(move)}"
+    if trend.moved or trend.counters:
+        yield ""
+    cases = len(trend.still) + len(trend.short) + len({move.fullname for move in trend.moved})
+    yield f"{len(trend.still):,} of {cases:,} cases did not move."
+    if trend.short:
+        yield (
+            f"{len(trend.short):,} have fewer than {FEWEST_VALUES} runs: "
+            "nothing can be said of their seconds yet."
+        )
+    yield f"The chance of any false move of seconds here is at most {percent(trend.alpha)}."
+
+
+def _signed(move: Move) -> str:
+    change = move.after / move.before - 1
+    return f"{'+' if change >= 0 else '-'}{percent(abs(change))}"
+
+
+def _where(move: Move) -> str:
+    commit = (move.run.commit or "unknown")[:_SHORT_COMMIT]
+    changed = " and uncommitted changes" if move.run.dirty else ""
+    day = f"{move.run.time:%Y-%m-%d}"
+    return f"run {move.number} ({move.run.path.stem}), commit {commit}{changed}, {day}"
