@@ -1,6 +1,7 @@
 """The report of saved runs as a page: complete, safe to open, written whole."""
 
 import base64
+import dataclasses
 import hashlib
 import html.parser
 import json
@@ -8,8 +9,8 @@ import re
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 from made_up_runs import benchmark, changed, doubtful, run_of
+from matplotlib.figure import Figure
 
 from hpml_lab.measure.record import Row
 from hpml_lab.report import html as page
@@ -139,14 +140,23 @@ def test_pictures_are_drawn_of_sweeps_and_of_memory():
     assert all(picture.png().startswith(b"\x89PNG") for picture in section.pictures)
 
 
-def test_several_runs_stand_beside_each_other_first():
-    """Two machines: what they say together, and then each by its name."""
-    titles = [
-        s.title for s in document([Subject("a", doubtful()), Subject("b", run_of())]).sections
-    ]
+def test_runs_of_two_machines_stand_beside_each_other_first():
+    """What they say together, and then each by its name."""
+    other = run_of()
+    changed(other.machine_info, hpml=dataclasses.replace(other.machine_info.hpml, id="n"))
+    titles = [s.title for s in document([Subject("a", doubtful()), Subject("b", other)]).sections]
     assert titles[0] == "Beside each other"
     assert "a: Read this first" in titles
     assert "b: The machine" in titles
+
+
+def test_runs_of_one_machine_are_compared():
+    """The second against the first, with the comparison's words and its outcome."""
+    found = document([Subject("a", doubtful()), Subject("b", doubtful())]).sections[0]
+    assert found.title == "a against b"
+    texts = [cell for answer in found.answers for row in answer.rows for cell in row]
+    assert "inconclusive" in texts
+    assert "The chance of any false alarm" in " ".join(found.answers[-1].sentences)
 
 
 @pytest.fixture(scope="module")

@@ -3,19 +3,20 @@
 import io
 import itertools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
 
 from hpml_lab.history.run import Run
 from hpml_lab.report import across as beside
-from hpml_lab.report import machine
+from hpml_lab.report import compared, machine
 from hpml_lab.report.answers import answers, doubts, timed
 from hpml_lab.report.answers.answer import Answer, records_fit
 from hpml_lab.report.charts import charts
 from hpml_lab.report.figures import memory_pictures
 from hpml_lab.verdict.across import Subject, across
+from hpml_lab.verdict.compare import compare
 
 _DOTS_PER_INCH = 110
 _MOST_PICTURES = 60
@@ -76,13 +77,29 @@ def document(subjects: Sequence[Subject]) -> Document:
     Raises:
         RunFileError: if the records of a run cannot be those of a measurement.
     """
-    sections = []
-    if len(subjects) > 1:
-        sections.append(Section("Beside each other", beside.answers(across(subjects))))
+    sections: list[Section] = []
+    sections += [*_together(subjects)]
     for subject in subjects:
         prefix = f"{subject.name}: " if len(subjects) > 1 else ""
         sections += [_prefixed(prefix, section) for section in _sections(subject)]
     return Document("Performance of deep-learning training", [*map(_lead, subjects)], sections)
+
+
+def _together(subjects: Sequence[Subject]) -> Iterator[Section]:
+    """Yields the first run against each other one of its machine, and beside other machines'."""
+    first, *others = subjects
+    own = [other for other in others if _machine_of(other) == _machine_of(first)]
+    with records_fit():
+        for other in own:
+            found = compared.answers(compare([first.run], [other.run]))
+            yield Section(f"{first.name} against {other.name}", found)
+        if unlike := [other for other in others if other not in own]:
+            yield Section("Beside each other", beside.answers(across([first, *unlike])))
+
+
+def _machine_of(subject: Subject) -> str | None:
+    record = subject.run.machine_info.hpml
+    return record.id if record else None
 
 
 def _prefixed(prefix: str, section: Section) -> Section:
