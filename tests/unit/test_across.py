@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from pathlib import Path
 
 import pytest
 from made_up_runs import benchmark, run_of
@@ -14,6 +15,7 @@ from hpml_lab.report.terminal import render
 from hpml_lab.verdict.across import Subject, across, differing, judge, subjects
 from hpml_lab.verdict.ratios import QUESTIONS, ratios
 
+SAVED = Path(__file__).parents[2] / "benchmarks"
 OPTIMIZERS = QUESTIONS[0]
 (BATCHES,) = [question for question in QUESTIONS if question.group == "batch_learning"]
 
@@ -175,14 +177,14 @@ def test_runs_of_one_machine_are_told_apart_by_their_files():
     assert names == ["m a", "m b", "c"]
 
 
+INTEL = "intel-r-xeon-r-processor-2cpu-9549db88/0001_bench.json"
+AMD = "amd-epyc-2cpu-118a12e1/0002_bench.json"
+
+
 @pytest.fixture(scope="module")
 def committed():
     """The saved runs of the project and the published machines, as the command puts them."""
-    files = ["amd-epyc-2cpu-118a12e1/0002", "intel-r-xeon-r-processor-2cpu-9549db88/0001"]
-    from pathlib import Path
-
-    root = Path(__file__).parents[2] / "benchmarks"
-    own = subjects([(file, read_run(root / f"{file}_bench.json")) for file in files[::-1]])
+    own = subjects([(file, read_run(SAVED / file)) for file in (INTEL, AMD)])
     published = [Subject(m.name, m.run, m.caveats) for m in published_machines()]
     return across([*own, *published])
 
@@ -222,3 +224,37 @@ def test_the_record_is_json_without_nan(committed):
     ]
     assert adam["ratio"] == pytest.approx(1.2472592)
     assert adam["interval"] is None
+
+
+def test_the_command_puts_a_first_run_beside_the_published_machines(run):
+    """One file is enough; the JSON holds its machine and five others, and nothing is judged."""
+    status, out, errors = run("compare", "--across", str(SAVED / INTEL), "--json")
+    record = json.loads(out)
+    assert (status, errors) == (0, [])
+    names = [machine["name"] for machine in record["machines"]]
+    assert names[0] == "intel-r-xeon-r-processor-2cpu-9549db88"
+    assert [name[:13] for name in names[1:]] == [f"published 00{n}" for n in range(5)]
+    assert {row["verdict"] for row in record["ratios"]} == {None, "not comparable"}
+
+
+def test_the_command_takes_several_files_and_prints_text(run):
+    """Two files after one option."""
+    status, out, _ = run("compare", "--across", str(SAVED / INTEL), str(SAVED / AMD))
+    assert status == 0
+    assert "Optimizers: time of an epoch" in out
+    assert "amd-epyc-2cpu-118a12e1" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--across", "no.json"], "run file 'no.json' cannot be read"),
+        (["--across", str(SAVED / AMD), "--base", str(SAVED / AMD)], "--across stands alone"),
+        (["--across", str(SAVED / AMD), "--alpha", "2"], "alpha 2.0 is not between 0 and 1"),
+    ],
+)
+def test_the_command_refuses_in_one_line(run, arguments, message):
+    """Exit status 2 and one line."""
+    status, out, errors = run("compare", *arguments)
+    assert (status, out, len(errors)) == (2, "", 1)
+    assert message in errors[0]

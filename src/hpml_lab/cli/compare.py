@@ -57,6 +57,13 @@ def _repeated(args: list[str], several: set[str]) -> list[str]:
     metavar="FILE...",
     help="Saved runs of what is compared with it.",
 )
+@click.option(
+    "--across",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE...",
+    help="Instead of both: saved runs of machines to put beside the first, and published ones.",
+)
 @click.option("--alpha", default=0.01, show_default=True, help="Chance of any false alarm.")
 @click.option(
     "--margin", default=0.02, show_default=True, help="Changes up to this share are none."
@@ -67,6 +74,7 @@ def compare(
     context: click.Context,
     base: tuple[Path, ...],
     new: tuple[Path, ...],
+    across: tuple[Path, ...],
     alpha: float,
     margin: float,
     as_json: bool,
@@ -75,7 +83,14 @@ def compare(
 
     Stock pytest-benchmark files are one process each. Exit status 1: something regressed, is
     missing or is not comparable.
+
+    --across compares what machines share instead: ratios, exact counters, shares of the roofline.
     """
+    if across:
+        if base or new:
+            raise InputError("--across stands alone; leave out --base and --new")
+        click.echo(_across(across, alpha, as_json), nl=as_json)
+        return
     for option, files in (("--base", base), ("--new", new)):
         if not files:
             raise InputError(f"{option} is missing; name one or more saved runs")
@@ -88,3 +103,19 @@ def compare(
     text = json.dumps(record(found), allow_nan=False) if as_json else render(found)
     click.echo(text, nl=as_json)
     context.exit(found.exit)
+
+
+def _across(files: tuple[Path, ...], alpha: float, as_json: bool) -> str:
+    """Returns what the runs say beside each other and the published machines."""
+    from hpml_lab.claims.machines import published_machines
+    from hpml_lab.history.run import read_run
+    from hpml_lab.report.across import answers, record
+    from hpml_lab.report.answers.answer import records_fit
+    from hpml_lab.report.terminal import render
+    from hpml_lab.verdict.across import Subject, across, subjects
+
+    own = subjects([(str(file), read_run(file)) for file in files])
+    published = [Subject(each.name, each.run, each.caveats) for each in published_machines()]
+    with records_fit():
+        found = across([*own, *published], alpha)
+    return json.dumps(record(found), allow_nan=False) if as_json else render(answers(found))

@@ -7,21 +7,13 @@ from typing import Any
 
 from hpml_lab.report.answers.answer import Answer
 from hpml_lab.units import flop_rate, mebibytes, per_second, percent, ratio, seconds
-from hpml_lab.verdict.across import ALIKE, ALPHA, Across, Beside, Counted, Placed, Subject, Table
-
-_METHOD = (
-    "A ratio is that of the medians in a process, their geometric mean over processes; from to is "
-    "where a fresh process's is (95 %), ± the deviation (1.48 median ones) over the rounds of one. "
-    f"Beside the first machine: agree (within {ALIKE:.0%}), differ, or cannot tell, with a chance "
-    f"of {ALPHA:.0%} of any false differ; nothing where a side has one process. Seconds are shown, "
-    "never judged."
-)
+from hpml_lab.verdict.across import ALIKE, Across, Beside, Counted, Placed, Subject, Table
 
 
 def answers(found: Across) -> list[Answer]:
     """Returns the machines, their ratios, their counters, and their places under the roofline."""
     return [
-        _machines(found.subjects),
+        _machines(found),
         *map(_ratios, found.tables),
         *([_counters(found.counted)] if found.counted else []),
         *([_roofline(found.placed)] if found.placed else []),
@@ -60,20 +52,31 @@ def record(found: Across) -> dict[str, Any]:
     }
 
 
-def _machines(subjects: list[Subject]) -> Answer:
+def _machines(found: Across) -> Answer:
     rows = [
         [subject.name, _software(subject).get("torch") or "-", subject.run.datetime[:10]]
-        for subject in subjects
+        for subject in found.subjects
     ]
-    caveats = [f"{s.name}: {'; '.join(s.caveats)}." for s in subjects if s.caveats]
+    caveats = [f"{s.name}: {'; '.join(s.caveats)}." for s in found.subjects if s.caveats]
     return Answer(
         "",
         "Machines beside each other",
         "the first is compared with each of the others",
         ["machine", "torch", "measured"],
         rows,
-        [_METHOD, *caveats],
+        [*_method(found.alpha), *caveats],
     )
+
+
+def _method(alpha: float) -> list[str]:
+    return [
+        "A ratio is that of the medians in a process, their geometric mean over processes. From to "
+        "is where a fresh process's is (95 %); ± is the deviation (1.48 median ones) over the "
+        "rounds of one process.",
+        f"Beside the first machine: agree (within {100 * ALIKE:.0f} %), differ or cannot tell, "
+        f"with a chance of {100 * alpha:g} % of any false differ; no word where a side has one "
+        "process. Seconds are shown, never judged.",
+    ]
 
 
 def _software(subject: Subject) -> dict[str, str | None]:

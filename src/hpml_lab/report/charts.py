@@ -98,8 +98,7 @@ def _by_epoch(
     sweep: list[Measurement], axis: str, of: Callable[[Epoch], float]
 ) -> dict[str, Points]:
     return {
-        _label(axis, case.case[axis]): [(e.index, of(e)) for e in case.epochs]
-        for case in sweep
+        _label(axis, case.case[axis]): [(e.index, of(e)) for e in case.epochs] for case in sweep
     }
 
 

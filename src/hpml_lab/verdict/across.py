@@ -2,7 +2,7 @@
 
 Ratios within a machine, exact counters and shares of the roofline are compared; seconds are not.
 Two ratios are judged only where both come from two processes or more, of cases with equal settings:
-by Welch's t on the processes' log ratios, each at ALPHA over the number of ratios judged
+by Welch's t on the processes' log ratios, each at alpha over the number of ratios judged
 (Bonferroni), so that a table of equal machines says `differ` anywhere with that chance at most.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from hpml_lab.errors import InputError
 from hpml_lab.history.cases import typical_s
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement, Value
@@ -21,7 +22,7 @@ from hpml_lab.verdict.ratios import QUESTIONS, Question, Ratio, ratios
 from hpml_lab.verdict.roofline import has_work, place
 from hpml_lab.verdict.student import t_quantile
 
-ALPHA = 0.05  # chance of any false `differ` in all tables
+ALPHA = 0.01  # chance of any false `differ` in all tables
 ALIKE = 0.10  # ratios within this of each other agree
 # What belongs to a machine, and what the pixels are: they say nothing of time or memory.
 _MAY_DIFFER = ("device", "pin_memory", "source")
@@ -93,21 +94,29 @@ class Across:
     tables: list[Table]
     counted: list[Counted]
     placed: list[Placed]
+    alpha: float
 
 
-def across(subjects: Sequence[Subject]) -> Across:
+def across(subjects: Sequence[Subject], alpha: float = ALPHA) -> Across:
     """Returns the runs beside the first of them.
 
     Args:
         subjects: at least one; questions that the first has no answer to are left out.
+        alpha: the chance of any false `differ` in all tables, in (0, 1).
+
+    Raises:
+        InputError: for an alpha that is no such chance.
     """
+    if not 0 < alpha < 1:
+        raise InputError(f"alpha {alpha} is not between 0 and 1")
     first, *others = subjects
     tables = [table for question in QUESTIONS if (table := _table(question, first, others))]
     return Across(
         list(subjects),
-        _judged(tables),
+        _judged(tables, alpha),
         [row for other in others for row in _counted(first, other)],
         [row for subject in subjects for row in _placed(subject)],
+        alpha,
     )
 
 
@@ -143,9 +152,9 @@ def _nearest(ratio: Ratio, own: Iterable[Ratio]) -> Ratio:
     return min(own, key=lambda each: len(differing(each.settings, ratio.settings)))
 
 
-def _judged(tables: list[Table]) -> list[Table]:
+def _judged(tables: list[Table], alpha: float) -> list[Table]:
     pairs = [pair for table in tables for pair in _pairs(table)]
-    confidence = 1 - ALPHA / max(1, len(pairs))
+    confidence = 1 - alpha / max(1, len(pairs))
     words = {id(row): judge(own.logs, row.ratio.logs, confidence) for own, row in pairs}
     return [
         replace(table, rows=[_worded(row, words.get(id(row))) for row in table.rows])
