@@ -162,6 +162,17 @@ def test_counters_are_equal_or_not():
     assert (row.equal, row.unequal) == (1, ["test: graphs 1 != 2"])
 
 
+def test_many_unequal_counters_are_counted():
+    """The text names ten of twelve, the record all."""
+    own = Subject("own", counted(**{f"c{n}": 1 for n in range(12)}))
+    found = across([own, Subject("other", counted(**{f"c{n}": 2 for n in range(12)}))])
+    (table,) = [a for a in report.answers(found) if a.title == "Exact counters"]
+    assert table.rows == [["other", "memory", "0", "12", "-"]]
+    assert len(table.sentences) == 11
+    assert table.sentences[-1] == "other: 2 more; --json has all of them."
+    assert len(report.record(found)["counters"][0]["unequal"]) == 12
+
+
 def test_counters_of_other_settings_are_not_compared():
     """A wider network has other counts, which says nothing."""
     wide = run_of(benchmark("memory", counters={"parameters": 99}, seconds=[1.0], width=64))
@@ -170,11 +181,11 @@ def test_counters_of_other_settings_are_not_compared():
 
 
 def test_runs_of_one_machine_are_told_apart_by_their_files():
-    """Two files of machine m keep both names; one of another machine has its own."""
+    """Two files of one machine have their own names; a stock run always has."""
     stock = run_of()
     object.__setattr__(stock.machine_info, "hpml", None)
     names = [s.name for s in subjects([("a", run_of()), ("b", run_of()), ("c", stock)])]
-    assert names == ["m a", "m b", "c"]
+    assert names == ["a", "b", "c"]
 
 
 INTEL = "intel-r-xeon-r-processor-2cpu-9549db88/0001_bench.json"

@@ -1,9 +1,13 @@
 """The published machines as runs: ratios worked out by hand from the printed tables."""
 
+from dataclasses import asdict
+
 import pytest
 
 from hpml_lab.claims.machines import ONE_PROCESS, published_machines
+from hpml_lab.verdict.across import differing
 from hpml_lab.verdict.ratios import QUESTIONS, ratios
+from hpml_lab.workloads.profiles import profile_for
 
 MACHINES = {machine.name.split(":")[0][-3:]: machine for machine in published_machines()}
 
@@ -94,6 +98,15 @@ def test_counts_are_the_corrected_ones():
         assert {c["convolutions"] for c in counted if "convolutions" in c} == {20}
         assert {c["last_linear_inputs"] for c in counted if "last_linear_inputs" in c} == {512}
         assert {c["trainable_parameters"] for c in counted} == {11_173_962}
+
+
+def test_a_run_at_full_size_has_the_settings_of_the_write_ups():
+    """The lab's own optimizers, on any GPU, are comparable with 002 and 003, not with 004."""
+    full = asdict(profile_for("full", "cuda").training) | {"timing": "throughput"}
+    for write_up, expected in (("002", []), ("003", []), ("004", ["network", "workers"])):
+        settings = ratio(write_up, "optimizers", "adam").settings
+        own = {name: value for name, value in full.items() if name != "optimizer"}
+        assert differing(own, settings) == expected
 
 
 def test_another_network_says_so():

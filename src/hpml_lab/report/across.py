@@ -9,6 +9,8 @@ from hpml_lab.report.answers.answer import Answer
 from hpml_lab.units import flop_rate, mebibytes, per_second, percent, ratio, seconds
 from hpml_lab.verdict.across import ALIKE, Across, Beside, Counted, Placed, Subject, Table
 
+_MOST_UNEQUAL = 10
+
 
 def answers(found: Across) -> list[Answer]:
     """Returns the machines, their ratios, their counters, and their places under the roofline."""
@@ -168,8 +170,14 @@ def _counters(rows: list[Counted]) -> Answer:
             ]
             for row in rows
         ],
-        [f"{row.machine}: {text}." for row in rows for text in row.unequal],
+        [sentence for row in rows for sentence in _unequal(row)],
     )
+
+
+def _unequal(row: Counted) -> list[str]:
+    shown = [f"{row.machine}: {text}." for text in row.unequal[:_MOST_UNEQUAL]]
+    more = len(row.unequal) - len(shown)
+    return [*shown, *([f"{row.machine}: {more} more; --json has all of them."] if more else [])]
 
 
 def _roofline(rows: list[Placed]) -> Answer:

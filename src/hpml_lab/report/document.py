@@ -109,11 +109,10 @@ def _prefixed(prefix: str, section: Section) -> Section:
 def _lead(subject: Subject) -> str:
     run = subject.run
     cases = [benchmark.measurement for benchmark in run.benchmarks]
-    processes = max((len(case.processes) for case in cases if case), default=0)
-    return (
-        f"{subject.name}: {len(run.benchmarks)} cases in up to {processes} processes, "
-        f"saved {run.datetime[:16]}."
-    )
+    most = max((len(case.processes) for case in cases if case), default=1)
+    processes = "one process" if most == 1 else f"up to {most} processes"
+    count = len(run.benchmarks)
+    return f"{subject.name}: {count} cases in {processes}, saved {run.datetime[:16]}."
 
 
 def _sections(subject: Subject) -> list[Section]:

@@ -246,13 +246,13 @@ def _placed(subject: Subject) -> Iterator[Placed]:
 
 
 def subjects(runs: Sequence[tuple[str, Run]]) -> list[Subject]:
-    """Returns runs under the names of their machines, made unlike by the names of their files.
+    """Returns runs under the names of their machines, or of their files where machines are alike.
 
     Args:
         runs: by the name of the file, which is a stock run's name too.
     """
     names = [run.machine_info.hpml.id if run.machine_info.hpml else file for file, run in runs]
     return [
-        Subject(name if names.count(name) == 1 else f"{name} {file}", run)
+        Subject(name if names.count(name) == 1 else file, run)
         for name, (file, run) in zip(names, runs, strict=True)
     ]
