@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpml_lab.cli.ab import ab
 from hpml_lab.cli.compare import compare
 from hpml_lab.cli.history import history, recover
 from hpml_lab.cli.machine import machine
@@ -180,6 +181,7 @@ def _epoch_line(epoch: "Epoch") -> str:
     )
 
 
+cli.add_command(ab)
 cli.add_command(compare)
 cli.add_command(history)
 cli.add_command(machine)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hpml_lab.errors import HpmlError, InputError, RunFileError
-from hpml_lab.pytest_plugin import cases
+from hpml_lab.pytest_plugin import cases, pair, plan
 from hpml_lab.pytest_plugin.benchmark import Bench, Session, hold_comparison, will_save
 from hpml_lab.pytest_plugin.measuring import Measure
 from hpml_lab.pytest_plugin.progress import Progress
@@ -28,6 +28,7 @@ _MARKERS = (
 )
 _SETTINGS = pytest.StashKey[Settings]()
 _IN_WORKER = pytest.StashKey[bool]()
+_IN_PAIR = pytest.StashKey[bool]()
 _NO_GPU = pytest.StashKey[str]()
 _MEASURE = pytest.StashKey[Measure]()
 
@@ -44,6 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_IN_WORKER] = worker is not None
     if worker is not None:
         worker.take_over(config)
+    one_of_pair = pair.connect()
+    config.stash[_IN_PAIR] = one_of_pair is not None
+    if one_of_pair is not None:
+        config.pluginmanager.register(one_of_pair, "hpml-pair")
     hold_comparison(config)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
@@ -69,6 +74,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if config.stash[_IN_WORKER]:
         return
     benchmarks = _benchmarks(config)
+    if config.stash[_IN_PAIR]:
+        return
     if benchmarks and (benchmarks.saves or benchmarks.compares or settings.gate):
         from hpml_lab.measure.machine import identity
 
@@ -82,6 +89,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         from hpml_lab.pytest_plugin.saving import Saving
 
         config.pluginmanager.register(Saving(benchmarks), "hpml-saving")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Starts interpreters of a pair's process for tests that must be alone, and for no others."""
+    config = session.config
+    if config.stash[_IN_PAIR] and any(plan.selected(item).alone for item in session.items):
+        _spread(config, config.stash[_SETTINGS], _benchmarks(config))
 
 
 def _benchmarks(config: pytest.Config) -> Session | None:

@@ -1,11 +1,8 @@
 """Runs the selected tests in fresh interpreters and makes one run of what they leave."""
 
-import signal
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from hpml_lab.history.journal_lines import missing
 from hpml_lab.history.merging import assembled
 from hpml_lab.history.run import Replication
 from hpml_lab.measure.record import Failure
+from hpml_lab.measure.termination import termination_interrupts
 from hpml_lab.pytest_plugin import plan
 from hpml_lab.pytest_plugin.benchmark import Session
 from hpml_lab.pytest_plugin.ending import ending, replay, replay_warning
@@ -71,7 +69,7 @@ class Processes:
         if self._journaling and batches:
             self._endings.update(self._journaling.begin(session.items, self._due))
         try:
-            with _termination_interrupts():
+            with termination_interrupts():
                 self._run(batches)
             if self._journaling:
                 self._journaling.complete()
@@ -191,20 +189,3 @@ class Processes:
 
 def _skipped(item: pytest.Item) -> bool:
     return item.get_closest_marker("skip") is not None
-
-
-@contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """Lets a batch system that ends its job have what has ended, as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # no other thread may set what a signal does
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -24,10 +24,7 @@ def annotations(refusals: Iterable[Refusal], places: Mapping[str, Place]) -> lis
         places: of cases, where known.
     """
     lines = [
-        annotation(
-            "error", f"{refusal.fullname or 'gate'}: {refusal.why}", places.get(refusal.fullname)
-        )
-        for refusal in refusals
+        annotation("error", str(refusal), places.get(refusal.fullname)) for refusal in refusals
     ]
     if len(lines) <= MOST:
         return lines

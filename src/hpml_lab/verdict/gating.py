@@ -24,6 +24,10 @@ class Refusal:
     fullname: str
     why: str
 
+    def __str__(self) -> str:
+        """Both in one line."""
+        return f"{self.fullname or 'gate'}: {self.why}"
+
 
 def refusals(comparison: Comparison) -> list[Refusal]:
     """Returns every reason to fail; none if the gate passes.

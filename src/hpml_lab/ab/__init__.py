@@ -1,0 +1,1 @@
+"""Two revisions measured side by side: `hpml-lab ab`."""
