@@ -19,6 +19,12 @@ CONFTEST = """
         def now_s(self):
             return self.time_s
 
+        def mark(self):
+            return None
+
+        def between_s(self, _first, _last):
+            return None
+
         def synchronise(self):
             pass
 

@@ -45,7 +45,6 @@ def test_a_saved_run_keeps_the_contract(project):
     assert len(rounds) == bench["stats"]["rounds"] >= 5
     (how,) = record["sampling"]
     assert how["iterations"] == bench["stats"]["iterations"]
-    assert how["iterations"] * min(rounds) >= 0.005
     assert how["stopped"] in {"precise", "budget"}
     machine = run["machine_info"]["hpml"]
     folder = project.path / ".benchmarks" / machine["id"]

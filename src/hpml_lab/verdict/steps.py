@@ -123,7 +123,8 @@ def _without_drift(series: Array) -> Array:
         return series
     apart = count // 4
     rise: Array = np.median(series[..., apart:] - series[..., :-apart], -1, keepdims=True)
-    return series - rise / apart * np.arange(count)
+    straight: Array = rise / apart * np.arange(count)
+    return series - straight
 
 
 @lru_cache(maxsize=4096)
