@@ -48,7 +48,7 @@ def test_what_had_ended_is_kept_and_the_run_completed(tmp_path, whole_s, seed):
 
 @pytest.mark.slow
 def test_a_disk_that_is_full_keeps_what_had_ended(tmp_path):
-    """64 KiB: one line says so, a whole journal is all there is, and the run can be gone on with."""
+    """64 KiB: one line says so, a whole journal is all there is, and the run can go on."""
     project(tmp_path, MANY)
     for name in ("disk", "kept"):
         (tmp_path / name).mkdir()
