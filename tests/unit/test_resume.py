@@ -339,3 +339,22 @@ def test_a_run_killed_with_its_interpreters_has_no_failure_of_it(project, sent):
     journal.write_text(text + json.dumps(lost) + "\n")
     project.runpytest_inprocess(*SAVED, "--hpml-resume").assert_outcomes(passed=3)
     assert counts(saved(project)[0]) == WHOLE
+
+
+@pytest.mark.slow
+def test_a_process_of_a_comparison_keeps_no_journal(project, monkeypatch):
+    """`hpml-lab ab` repeats a process that died; one with a test that must be alone is whole."""
+    project.makepyfile("""
+        import pytest
+
+        @pytest.mark.alone
+        def test_a(measure):
+            measure(int)
+    """)
+    job = {"pair": 1, "seed": 0, "settled": [], "tree": str(project.path), "other": None}
+    (project.path / "job").write_text(json.dumps(job))
+    monkeypatch.setenv("HPML_PAIR", str(project.path / "job"))
+    options = ["--hpml-processes=1", "--benchmark-json=x.json"]
+    project.runpytest_subprocess(*QUICK, *options).assert_outcomes(passed=1)
+    assert len(json.loads((project.path / "x.json").read_text())["benchmarks"]) == 1
+    assert [*project.path.glob(".benchmarks/*/.journal-*")] == []

@@ -134,7 +134,9 @@ def _spread(config: pytest.Config, settings: Settings, benchmarks: Session | Non
     from hpml_lab.pytest_plugin.journaling import Journaling
     from hpml_lab.pytest_plugin.processes import Processes
 
-    journaling = Journaling(settings, benchmarks) if benchmarks and benchmarks.saves else None
+    # The pairs of a comparison keep what has ended themselves.
+    saved = benchmarks is not None and benchmarks.saves and not config.stash[_IN_PAIR]
+    journaling = Journaling(settings, benchmarks) if benchmarks and saved else None
     if journaling:
         config.pluginmanager.register(journaling, "hpml-journaling")
     progress = _progress(config.pluginmanager.get_plugin("terminalreporter"))
