@@ -13,20 +13,11 @@ CONFTEST = """
     import pytest
     from hpml_lab.measure import clock
 
-    class Simulated:
+    class Simulated(clock.HostClock):
         time_s = 0.0
 
         def now_s(self):
             return self.time_s
-
-        def mark(self):
-            return None
-
-        def between_s(self, _first, _last):
-            return None
-
-        def synchronise(self):
-            pass
 
     @pytest.fixture
     def work(monkeypatch, request):
