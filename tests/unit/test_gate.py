@@ -191,6 +191,7 @@ def test_a_case_that_fails_is_missing(project):
         (["--hpml-gate=main", "--benchmark-skip"], "--hpml-gate needs benchmarks that run; *"),
         (["--hpml-gate=main", "--collect-only"], "--hpml-gate runs the tests; leave out *"),
         (["--hpml-gate=bad.json"], "run file *bad.json' is not a saved run: *"),
+        (["--hpml-gate=nan.json"], "run file *nan.json' is not a saved run: *"),
         (["--hpml-gate=empty.json"], "baseline *empty.json' holds no case; *"),
         (["--hpml-gate=other.json"], "baseline *other.json' is of machine 'elsewhere', this one *"),
     ],
@@ -199,6 +200,7 @@ def test_a_gate_that_cannot_judge_ends_before_it_measures(project, arguments, me
     """Exit status 4 and one line that says what to do."""
     plant(storage(project), "0001_main", saved_run(BOTH))
     (project.path / "bad.json").write_text("[" * 10_000)
+    (project.path / "nan.json").write_text(json.dumps(saved_run({"a": [[float("nan")]]})))
     (project.path / "empty.json").write_text(json.dumps(saved_run({})))
     other = saved_run(BOTH, machine=machine_info(id="elsewhere"))
     (project.path / "other.json").write_text(json.dumps(other))

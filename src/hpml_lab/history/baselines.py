@@ -1,6 +1,5 @@
 """The saved run that a gate compares with, found by what a user calls it."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,19 +8,10 @@ import msgspec
 from hpml_lab.errors import InputError
 from hpml_lab.history.git import commit_of
 from hpml_lab.history.run import LARGEST_FILE_BYTES
+from hpml_lab.history.store import number_of, runs
 
 LATEST = "latest"
-_SAVED = re.compile(r"(\d+)_(.+)\.json")
 _SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A run by the name of its file, ``NUMBER_NAME.json``."""
-
-    number: int
-    name: str
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -33,14 +23,6 @@ class _Commit:
 @dataclass(frozen=True)
 class _Committed:
     commit_info: _Commit = _Commit()
-
-
-def saved_in(folder: Path) -> list[Saved]:
-    """Returns a machine's runs by number, the lowest first; none if there is no such folder."""
-    paths = folder.iterdir() if folder.is_dir() else ()
-    named = ((path, _SAVED.fullmatch(path.name)) for path in paths)
-    found = [Saved(int(match[1]), match[2], path) for path, match in named if match]
-    return sorted(found, key=lambda saved: (saved.number, saved.name))
 
 
 def find_baseline(wanted: str, folder: Path, at: Path) -> Path:
@@ -60,17 +42,16 @@ def find_baseline(wanted: str, folder: Path, at: Path) -> Path:
     Raises:
         InputError: if nothing fits; says what there is, and how to save a baseline.
     """
+    saved = _saved_in(folder)
     if not wanted:
-        raise InputError(f"no baseline is named; {_offer(saved_in(folder), folder)}")
-    files = [at / wanted, folder / wanted]
-    for file in files:
+        raise InputError(f"no baseline is named; {_offer(saved, folder)}")
+    for file in (at / wanted, folder / wanted):
         if file.is_file():
             return file
     if wanted.endswith(".json"):
-        raise InputError(f"no file {wanted!r}; {_offer(saved_in(folder), folder)}")
-    runs = saved_in(folder)
-    fitting = [saved for saved in runs if _is_called(saved, wanted)]
-    return fitting[-1].path if fitting else _of_revision(wanted, runs, folder, at)
+        raise InputError(f"no file {wanted!r}; {_offer(saved, folder)}")
+    fitting = [path for path in saved if _is_called(path, wanted)]
+    return fitting[-1] if fitting else _of_revision(wanted, saved, folder, at)
 
 
 def runs_before(baseline: Path, folder: Path, most: int) -> list[Path]:
@@ -81,33 +62,36 @@ def runs_before(baseline: Path, folder: Path, most: int) -> list[Path]:
         folder: of the machine's runs.
         most: how many at most.
     """
-    others = [saved.path for saved in saved_in(folder) if not saved.path.samefile(baseline)]
-    return others[-most:]
+    return [path for path in _saved_in(folder) if not path.samefile(baseline)][-most:]
 
 
-def _is_called(saved: Saved, wanted: str) -> bool:
+def _saved_in(folder: Path) -> list[Path]:
+    return runs(folder) if folder.is_dir() else []
+
+
+def _is_called(path: Path, wanted: str) -> bool:
     if wanted == LATEST:
         return True
     if wanted.isascii() and wanted.isdigit():
-        return saved.number == int(wanted)
-    return wanted in (saved.name, saved.path.stem)
+        return number_of(path) == int(wanted)
+    return wanted in (path.stem, path.stem.partition("_")[2])
 
 
-def _of_revision(wanted: str, runs: list[Saved], folder: Path, at: Path) -> Path:
+def _of_revision(wanted: str, saved: list[Path], folder: Path, at: Path) -> Path:
     try:
         commit = commit_of(wanted, at)
     except InputError:
         raise InputError(
             f"no baseline {wanted!r} is a file, number, name or git revision here; "
-            f"{_offer(runs, folder)}"
+            f"{_offer(saved, folder)}"
         ) from None
-    for saved in reversed(runs):
-        made_at = _commit(saved.path)
+    for path in reversed(saved):
+        made_at = _commit(path)
         if made_at.id == commit and not made_at.dirty:
-            return saved.path
+            return path
     raise InputError(
         f"no run of commit {commit[:12]} without uncommitted changes is saved; "
-        f"{_offer(runs, folder)}"
+        f"{_offer(saved, folder)}"
     )
 
 
@@ -121,11 +105,11 @@ def _commit(path: Path) -> _Commit:
         return _Commit()
 
 
-def _offer(runs: list[Saved], folder: Path) -> str:
-    if not runs:
+def _offer(saved: list[Path], folder: Path) -> str:
+    if not saved:
         return (
             f"this machine has no saved run under {str(folder)!r}; make one on the baseline's code "
             "with the same command and --benchmark-save=NAME"
         )
-    stems = ", ".join(saved.path.stem for saved in runs[-_SHOWN:])
-    return f"{str(folder)!r} has {len(runs)}, the latest: {stems}"
+    stems = ", ".join(path.stem for path in saved[-_SHOWN:])
+    return f"{str(folder)!r} has {len(saved)}, the latest: {stems}"
