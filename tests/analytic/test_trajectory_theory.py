@@ -1,17 +1,15 @@
 """The mean path of SGD through dropout: against real runs under every sequence of masks."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 
 import numpy as np
 import pytest
 import rational
-import strategies
 import torch
 from agreement import agree, must_reject
+from descent import runs, sgd
 from hypothesis import given
-from hypothesis import strategies as st
 from rational import exact
 
 from hpml_lab.errors import InputError
@@ -19,41 +17,6 @@ from hpml_lab.theory.dropout import inverted_minimiser
 from hpml_lab.theory.trajectory import expected_hessian, expected_weights, largest_learning_rate
 
 X, Y = np.array([[10.0, 1.0]]), np.array([11.0])
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training run: data, first weights, drop probability, learning rate, steps."""
-
-    data: strategies.Regression
-    drop: Fraction
-    lr: Fraction
-    steps: int
-
-    def of(self, expected_weights):
-        """Returns what a closed form says about the run."""
-        X, y, start = self.data.shown
-        return expected_weights(X, y, float(self.drop), float(self.lr), self.steps, start)
-
-
-@st.composite
-def runs(draw, steps, rows=3, size=6):
-    """Runs with a learning rate of a few 64ths."""
-    keeps = st.sampled_from([Fraction(k, 8) for k in (2, 4, 6, 8)])
-    data = draw(strategies.regressions(keeps=keeps, rows=rows, width=2, size=size))
-    lr = draw(st.integers(1, 4).map(lambda k: Fraction(k, 64)))
-    return Run(data, 1 - data.keep, lr, draw(st.integers(0, steps)))
-
-
-def sgd(run, masks):
-    """Returns the weights of one run of SGD on PyTorch's mean squared error, in fractions."""
-    inputs, targets = exact(run.data.X), rational.columns(exact(run.data.y))
-    w = rational.columns(exact(run.data.w))
-    for mask in masks:
-        dropped = mask * inputs / (1 - run.drop)
-        gradient = 2 * dropped.T @ (dropped @ w - targets) / targets.size
-        w = w - run.lr * gradient
-    return w
 
 
 def every_sequence(run):
