@@ -28,6 +28,12 @@ class Profile:
         batch_images: images of an epoch there.
         batch_image: their side in pixels.
         batch_workers: loader processes there; to resize an image costs a processor about 1 ms.
+        dropout_seeds: runs of the dropout lab's linear model with the large batch.
+        shortcut_images: training images where label pixels are a shortcut; 0 for all.
+        shortcut_tests: test images there; 0 for all.
+        shortcut_seeds: networks trained there for each drop probability.
+        shortcut_batch: samples a step there.
+        shortcut_learning_rate: of plain SGD there; fewer and smaller steps need larger ones.
     """
 
     name: str
@@ -42,6 +48,12 @@ class Profile:
     batch_images: int
     batch_image: int
     batch_workers: int
+    dropout_seeds: int
+    shortcut_images: int
+    shortcut_tests: int
+    shortcut_seeds: int
+    shortcut_batch: int
+    shortcut_learning_rate: float
 
     def sized(self, training: Training, **sizes: Any) -> Training:
         """Returns a case's training at this profile's sizes for its question.
@@ -84,6 +96,12 @@ _PROFILES = {
         batch_images=256,
         batch_image=32,
         batch_workers=0,
+        dropout_seeds=5,
+        shortcut_images=1600,
+        shortcut_tests=500,
+        shortcut_seeds=3,
+        shortcut_batch=16,
+        shortcut_learning_rate=6e-3,
     ),
     "full": Profile(
         name="full",
@@ -98,6 +116,12 @@ _PROFILES = {
         batch_images=4096,
         batch_image=224,
         batch_workers=8,
+        dropout_seeds=10,
+        shortcut_images=0,
+        shortcut_tests=0,
+        shortcut_seeds=5,
+        shortcut_batch=64,
+        shortcut_learning_rate=3e-3,
     ),
 }
 PROFILES = tuple(_PROFILES)
