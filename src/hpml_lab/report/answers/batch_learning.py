@@ -1,6 +1,5 @@
 """GPU-memory lab, section 3: time and accuracy of ten epochs by batch size, over several seeds."""
 
-import math
 import statistics
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,11 +8,7 @@ from hpml_lab.history.cases import alike, lab_cases, measured
 from hpml_lab.history.run import Run
 from hpml_lab.measure.epochs import Epoch
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import Answer, deviation, plus_minus, setting
-
-# Two standard deviations of the difference between two runs: with three seeds each, chance alone
-# exceeds that in 3 to 7 of 100 pairs.
-_CLEAR = 2
+from hpml_lab.report.answers.answer import Answer, differ, plus_minus, setting
 
 
 @dataclass(frozen=True)
@@ -120,7 +115,7 @@ def _verdict(word: str, unit: str, values: dict[int, list[float]], sign: int) ->
     """Returns the batch of the largest (sign 1) or least (-1) mean, or that none can be told."""
     means = {size: statistics.fmean(values[size]) for size in values}
     best = max(means, key=lambda size: sign * means[size])
-    ties = [size for size in means if size != best and not _differ(values[size], values[best])]
+    ties = [size for size in means if size != best and not differ(values[size], values[best])]
     ahead = f"batch {best} is ahead with {means[best]:.1f} {unit}"
     if not ties:
         return f"{word}: batch {best}, {means[best]:.1f} {unit}."
@@ -128,13 +123,6 @@ def _verdict(word: str, unit: str, values: dict[int, list[float]], sign: int) ->
         return f"{word}: one seed cannot tell; {ahead}."
     others = " and ".join(map(str, ties))
     return f"{word}: cannot tell; {ahead}, but its lead over {others} is within the spread."
-
-
-def _differ(one: list[float], other: list[float]) -> bool:
-    if min(len(one), len(other)) < 2:
-        return False
-    spread = math.hypot(deviation(one), deviation(other))
-    return abs(statistics.fmean(one) - statistics.fmean(other)) > _CLEAR * spread
 
 
 def _top1(epoch: Epoch) -> float:
