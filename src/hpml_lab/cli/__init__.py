@@ -36,7 +36,9 @@ def cli() -> None:
 @cli.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--storage", default=STORAGE, type=click.Path(path_type=Path), show_default=True)
-@click.option("--pictures", type=click.Path(path_type=Path), help="Draw memory into this folder.")
+@click.option(
+    "--pictures", type=click.Path(path_type=Path), help="Draw what it holds into this folder."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def answers(file: Path | None, storage: Path, pictures: Path | None, as_json: bool) -> None:
     """Print the lab's tables from a saved run (default: the last one)."""
@@ -48,9 +50,10 @@ def answers(file: Path | None, storage: Path, pictures: Path | None, as_json: bo
     found = answers.everything(run)
     click.echo(json.dumps([asdict(a) for a in found]) if as_json else terminal.render(found))
     if pictures is not None:
+        from hpml_lab.report.dropout_figures import draw_dropout
         from hpml_lab.report.figures import draw_run
 
-        for path in draw_run(run, pictures):
+        for path in [*draw_run(run, pictures), *draw_dropout(run, pictures)]:
             click.echo(f"Drawn: {path}", err=True)
 
 

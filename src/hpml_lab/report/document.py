@@ -14,6 +14,7 @@ from hpml_lab.report import compared, machine
 from hpml_lab.report.answers import answers, doubts, timed
 from hpml_lab.report.answers.answer import Answer, records_fit
 from hpml_lab.report.charts import charts
+from hpml_lab.report.dropout_figures import dropout_pictures
 from hpml_lab.report.figures import memory_pictures
 from hpml_lab.verdict.across import Subject, across
 from hpml_lab.verdict.compare import compare
@@ -132,5 +133,5 @@ def _sections(subject: Subject) -> list[Section]:
 
 def _pictures(run: Run) -> list[Picture]:
     with records_fit():
-        drawn = itertools.chain(charts(run), memory_pictures(run))
+        drawn = itertools.chain(charts(run), dropout_pictures(run), memory_pictures(run))
         return [Picture(*each) for each in itertools.islice(drawn, _MOST_PICTURES)]

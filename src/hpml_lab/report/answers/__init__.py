@@ -7,11 +7,13 @@ from hpml_lab.report.answers import (
     compilation,
     device,
     doubts,
+    dropout,
     largest_batch,
     learning,
     memory,
     network,
     roofline,
+    shortcuts,
     stalls,
     timed,
     workers,
@@ -29,6 +31,8 @@ _PARTS = (
     largest_batch,
     batch_size,
     batch_learning,
+    dropout,
+    shortcuts,
     roofline,
 )
 
