@@ -1,4 +1,5 @@
 # make bench   measure this machine, save the run, print the lab's answers
+# make bench-gpu   measure the GPU, in slices that can be gone on with
 # make test    the unit and analytic tests
 # make check   formatting, types, import direction
 PYTHON ?= python3
@@ -6,10 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: bench test check clean
+.PHONY: bench bench-gpu test check clean
 
 bench: $(READY)
 	$(BIN)/pytest tests/perf -m "not gpu" --benchmark-save=bench --benchmark-quiet
+
+bench-gpu: $(READY)
+	PYTHON=$(BIN)/python tools/bench_gpu.sh
 
 test: $(READY)
 	$(BIN)/pytest

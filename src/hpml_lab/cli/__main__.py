@@ -1,0 +1,5 @@
+"""`python -m hpml_lab.cli`: the command where the package is not installed."""
+
+from hpml_lab.cli import main
+
+main()
