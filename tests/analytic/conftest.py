@@ -2,11 +2,12 @@
 
 `pytest tests/analytic --hypothesis-profile=thorough`, or HYPOTHESIS_PROFILE=thorough for any
 command, tries 20 times as many and other ones each time. With -v the largest deviations are listed,
-and how often intervals covered.
+how often intervals covered, and how often verdicts were wrong.
 """
 
 import os
 
+import judging
 import pytest
 from agreement import LARGEST
 from covering import TABLE, table
@@ -28,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Lists the largest relative deviation of each law, and how often intervals covered."""
+    """Lists deviations of laws, how often intervals covered, how often verdicts were wrong."""
     if terminalreporter.verbosity <= 0:
         return
     if LARGEST:
@@ -38,4 +39,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if TABLE:
         terminalreporter.section("how often an interval holds the next process, in %")
         for line in table():
+            terminalreporter.write_line(line)
+    if judging.VERDICTS:
+        terminalreporter.section("suites with a false alarm, and changes seen, in %")
+        for line in judging.table():
             terminalreporter.write_line(line)

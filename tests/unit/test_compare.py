@@ -1,6 +1,7 @@
 """The word for each case of two sides, and whether a gate passes."""
 
 import math
+from pathlib import Path
 
 import pytest
 from compared_runs import case, run, stock, verdict_of
@@ -251,3 +252,16 @@ def test_times_of_any_size_have_finite_ratios():
     """A file may hold any positive numbers."""
     found = compare([run(case("a", 1e-300, 2e-300))], [run(case("a", 1e300, 1e-300))])
     assert all(math.isfinite(value) for value in (*verdict_of(found).interval, found.alpha))
+
+
+def test_the_worked_example_is_what_compare_says():
+    """Every number of the example in docs/verdicts.md, by the code."""
+    page = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text()
+    base, new = run(case("a", 10.00, 10.05, 9.95)), run(case("a", 10.50, 10.56, 10.45))
+    found = verdict_of(compare([base], [new]))
+    assert found.verdict == "regressed"
+    low, high = found.interval
+    assert f"the ratio is {found.ratio:.4f}" in page
+    assert f"The interval is {low:.4f} .. {high:.4f}" in page
+    assert f"so {found.detectable:.4f}: a change of {100 * (found.detectable - 1):.1f} %" in page
+    assert f"Means of logs differ by\n{math.log(found.ratio):.5f}" in page

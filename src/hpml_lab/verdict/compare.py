@@ -151,6 +151,11 @@ def _software_notes(software: Sequence[str]) -> list[str]:
 
 def _movement_notes(found: Evidence, *, paired: bool) -> list[str]:
     notes = []
+    if found.left_out > 0:
+        notes.append(
+            f"{found.left_out:.0f} processes of cases were much slower than the rest of their run "
+            "and are left out"
+        )
     if found.slow > 0:
         notes.append(
             f"some processes are slower than others by up to {np.expm1(found.slow):.0%}, so often "

@@ -8,12 +8,13 @@ The interval of a case is difference +- reach with
     reach^2 = (q_case * spread)^2 + (q_suite * movement)^2
 
 - spread^2 = s^2 (1/n + 1/n'), s^2 the variance between processes of a case, moderated by those of
-  the suite; q_case is Student's quantile at alpha shared by all cases (Bonferroni).
+  the suite; and, where several runs of one code show it, what runs of a case differ beside.
+  q_case is Student's quantile at alpha shared by all cases (Bonferroni).
 - movement is what the machine itself moved meanwhile, in all cases alike (`verdict.movement`), so
-  alpha need not be shared: q_suite is the quantile at alpha.
+  alpha need not be shared: q_suite is the quantile at half of alpha.
 
-Where processes were seen that are much slower than the rest, so often that by chance all of a
-side's could have been, the reach is longer by the slowest seen (`verdict.slowness`).
+Processes that are much slower than the rest of their case are left out where they are few. Where
+by chance all of a side's could have been such, the reach is longer (`verdict.slowness`).
 """
 
 from collections.abc import Sequence
@@ -23,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpml_lab.verdict.moderation import moderated
-from hpml_lab.verdict.movement import Movement, between_runs, within_runs
-from hpml_lab.verdict.slowness import slowness
-from hpml_lab.verdict.student import t_quantile
+from hpml_lab.verdict.movement import Movement, between_runs, case_apart, of_pairs, within_runs
+from hpml_lab.verdict.slowness import Slowness, slowness
+from hpml_lab.verdict.student import t_quantiles
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Side = Sequence[Array]
 
 FEWEST_PROCESSES = 2
@@ -47,6 +49,7 @@ class Evidence:
             smaller, by their square root; it adds to `lasting` in squares.
         lasting: as far as they would not, (...).
         slow: how much the reach was lengthened for slow processes, (...).
+        left_out: how many slow processes of cases were left out, (...).
     """
 
     change: Array
@@ -56,6 +59,7 @@ class Evidence:
     shrinking: Array
     lasting: Array
     slow: Array
+    left_out: Array
 
     def detectable(self, margin: float) -> Array:
         """Returns the change that would have been called one with a power of 90 %.
@@ -66,7 +70,7 @@ class Evidence:
             margin: in logs.
         """
         needed = np.maximum(self.reach, margin - self.reach)
-        return needed + quantile(POWER, self.freedom) * self.error
+        return needed + t_quantiles(POWER, self.freedom) * self.error
 
 
 def evidence(
@@ -88,38 +92,57 @@ def evidence(
             differences of such pairs count.
     """
     if paired:
-        pairs = _pairs(base, new)
-        return _of([pairs], [], mean_of(pairs), [count_of(pairs)], Movement.none(), alpha)
+        pairs = [_pairs(base, new)]
+        seen = slowness(pairs, both_ways=True)
+        return _of([pairs], [], of_pairs(seen.runs[0]), seen, alpha)
     base, new = together(base), together(new)
-    sides = [np.concatenate(side, -1) for side in (base, new)]
-    moved = within_runs(base, new).or_longer(between_runs(base, new, history))
-    change = mean_of(sides[1]) - mean_of(sides[0])
-    return _of([*base, *new], history, change, [*map(count_of, sides)], moved, alpha)
+    seen, earlier = slowness([*base, *new]), slowness(history).runs if history else []
+    kept = _split(seen.runs, base)
+    moved = within_runs(*kept).or_longer(between_runs(*kept, earlier))
+    return _of([base, new], earlier, moved, seen, alpha)
 
 
 def _of(
-    runs: Side, history: Side, change: Array, counts: Side, moved: Movement, alpha: float
+    sides: Sequence[Side], history: Side, moved: Movement, seen: Slowness, alpha: float
 ) -> Evidence:
-    """Returns the evidence of a change between means of so many processes."""
-    fewest = np.min(counts, 0)
+    """Returns the evidence of two sides, or of one of differences."""
+    fewest = np.min([count_of(np.concatenate(side, -1)) for side in sides], 0)
     compared = fewest >= FEWEST_PROCESSES
-    squares, freedom = _pooled([*runs, *history])
-    process = moderated(squares / np.maximum(freedom, 1), np.where(compared, freedom, 0))
-    spread = np.sqrt(process.variance * sum(1 / np.maximum(count, 1) for count in counts))
+    kept = _split(seen.runs, sides[0]) if len(sides) > 1 else [seen.runs]
+    logs = [np.concatenate(side, -1) for side in kept]
+    counts = [count_of(side) for side in logs]
+    change = mean_of(logs[-1]) - (mean_of(logs[0]) if len(logs) > 1 else 0.0)
+    variance, freedom = _process_variance(seen.runs, history, compared)
+    design = sum(1 / np.maximum(count, 1) for count in counts)
+    spread = np.sqrt(variance * design + case_apart(kept, history, variance, freedom))
     sharing = np.maximum(compared.sum(-1, keepdims=True), 1)
-    each = quantile(1 - alpha / 2 / sharing, process.freedom)
-    suite = quantile(1 - alpha / 2, moved.freedom) * moved.error
-    slow = slowness(runs, process.usual, np.where(compared, fewest, 0), alpha)
+    each = t_quantiles(1 - alpha / 2 / sharing, freedom)
+    suite = t_quantiles(1 - alpha / 4, moved.freedom) * moved.error
+    slow = seen.lengthening(np.where(compared, fewest, 0), alpha)
     reach = np.hypot(each * spread, suite[..., None]) + slow[..., None]
     return Evidence(
         np.where(compared, change, np.nan),
         np.where(compared, reach, np.nan),
         np.hypot(spread, moved.error[..., None]),
-        process.freedom,
-        (each + quantile(POWER, process.freedom)) * spread,
-        suite + quantile(POWER, moved.freedom) * moved.error,
+        freedom,
+        (each + t_quantiles(POWER, freedom)) * spread,
+        suite + t_quantiles(POWER, moved.freedom) * moved.error,
         slow,
+        np.asarray(sum(seen.left_out)),
     )
+
+
+def _process_variance(runs: Side, history: Side, compared: Flags) -> tuple[Array, Array]:
+    """Returns the variance of a process of each case and its degrees of freedom, (..., cases).
+
+    Whatever the suite and the history say, it is not below what the compared runs themselves show.
+    """
+    squares, freedom = _pooled(runs)
+    own = squares / np.maximum(freedom, 1)
+    earlier, more = _pooled(history) if history else (0.0, 0.0)
+    total = freedom + more
+    process = moderated((squares + earlier) / np.maximum(total, 1), np.where(compared, total, 0))
+    return np.maximum(process.careful, own), process.freedom
 
 
 def _pairs(base: Side, new: Side) -> Array:
@@ -127,6 +150,11 @@ def _pairs(base: Side, new: Side) -> Array:
     sides = [np.concatenate([*side], -1) for side in (base, new)]
     count = min(side.shape[-1] for side in sides)
     return np.asarray(sides[1][..., :count] - sides[0][..., :count], np.float64)
+
+
+def _split(runs: Side, base: Side) -> tuple[Side, Side]:
+    """Returns the runs of both sides apart."""
+    return runs[: len(base)], runs[len(base) :]
 
 
 def together(side: Side) -> list[Array]:
@@ -146,13 +174,6 @@ def mean_of(logs: Array) -> Array:
     count = count_of(logs)
     total = np.where(np.isfinite(logs), logs, 0).sum(-1)
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan), np.float64)
-
-
-def quantile(probability: Array | float, freedom: Array) -> Array:
-    """Returns Student's quantile for each pair; degrees are rounded down to two digits."""
-    scale = 10.0 ** (np.floor(np.log10(np.clip(freedom, 1, 1e4))) - 1)
-    rounded = np.floor(np.clip(freedom, 1, 1e4) / scale) * scale
-    return np.asarray(np.vectorize(t_quantile, otypes=[float])(probability, rounded))
 
 
 def _pooled(runs: Side) -> tuple[Array, Array]:

@@ -8,8 +8,9 @@ Stat. Appl. Genet. Mol. Biol. 3, 2004, section 6.2). Where those differ no more 
 is infinite and s0^2 their mean. A case's variance then is the mean of its own
 and of s0^2, each by its degrees of freedom.
 
-No variance is moderated downwards: a case with a slow process among its own is of another kind than
-the suite's, and keeps what it showed (the concern of Phipson et al., Ann. Appl. Stat. 10, 2016).
+Where it matters, no variance is moderated downwards: a case with a slow process among its own is of
+another kind than the suite's, and keeps what it showed (the concern of Phipson et al., Ann. Appl.
+Stat. 10, 2016).
 """
 
 from dataclasses import dataclass
@@ -27,11 +28,17 @@ _NEWTON_STEPS = 20
 
 @dataclass(frozen=True)
 class Moderated:
-    """Variances and their degrees of freedom (..., cases); ``usual`` is s0^2, of shape (...)."""
+    """Arrays (..., cases).
+
+    Attributes:
+        variance: the mean of a case's own and the suite's.
+        careful: the same, but not below a case's own.
+        freedom: their degrees of freedom.
+    """
 
     variance: Array
+    careful: Array
     freedom: Array
-    usual: Array
 
 
 def moderated(variance: Array, freedom: Array) -> Moderated:
@@ -51,7 +58,7 @@ def moderated(variance: Array, freedom: Array) -> Moderated:
     total = np.minimum(prior[..., None] + freedom, freedom.sum(-1, keepdims=True))
     weight = np.where(np.isinf(prior)[..., None], 1.0, _share(prior[..., None], freedom))
     mixed = weight * usual[..., None] + (1 - weight) * own
-    return Moderated(np.maximum(mixed, own), total, usual)
+    return Moderated(mixed, np.maximum(mixed, own), total)
 
 
 def _share(prior: Array, freedom: Array) -> Array:

@@ -8,18 +8,23 @@ runs on one side, or a history of the machine, show the distance itself (`betwee
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hpml_lab.verdict.moderation import moderated
+from hpml_lab.verdict.student import t_quantiles
+
 Array = NDArray[np.float64]
 Side = Sequence[Array]
 
-FEWEST_CASES = 5  # fewer have too little in common to tell the machine's movement from their own
-ENOUGH_STEPS = 5  # between runs, to need no guess from within them
+FEWEST_CASES = 2  # fewer have too little in common to tell the machine's movement from their own
+FEWEST_PAIRS = 2
+ENOUGH_STEPS = 5  # between runs: fewer of a history say nothing, as code may have changed in one
 NORMAL_MAD = 1.4826  # standard deviation of a normal by its median absolute deviation
 MAD_EFFICIENCY = 0.37
+STEP_EFFICIENCY = 2 / 3  # of a variance by steps, which share their ends (von Neumann 1941)
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,16 @@ class Movement:
         return Movement(np.asarray(0.0), np.asarray(1.0))
 
     def or_longer(self, other: "Movement") -> "Movement":
-        """Returns the other one if it was seen in enough steps; else the larger of both."""
-        prefer = (other.freedom >= ENOUGH_STEPS) | (other.error > self.error)
+        """Returns the other one if it was seen in enough steps; else the longer of both."""
+        prefer = (other.freedom >= ENOUGH_STEPS) | (other._length > self._length)
         return Movement(
             np.where(prefer, other.error, self.error),
             np.maximum(np.where(prefer, other.freedom, self.freedom), 1.0),
         )
+
+    @property
+    def _length(self) -> Array:
+        return np.asarray(t_quantiles(0.995, self.freedom) * self.error, np.float64)
 
 
 def within_runs(base: Side, new: Side) -> Movement:
@@ -66,6 +75,19 @@ def within_runs(base: Side, new: Side) -> Movement:
     return Movement(error, np.full_like(error, steps.shape[-1]))
 
 
+def of_pairs(pairs: Array) -> Movement:
+    """Returns what the machine adds to the mean difference of pairs, (..., cases, pairs).
+
+    One of a pair runs before the other, so a machine that moves does so within pairs too.
+    """
+    cases, count = pairs.shape[-2:]
+    if cases < FEWEST_CASES or count < FEWEST_PAIRS:
+        return Movement.none()
+    square = (_common(pairs) ** 2).sum(-1) / (count - 1) - _own_noise(pairs) / cases
+    error = np.sqrt(np.maximum(square, 0) / count)
+    return Movement(error, np.full_like(error, count - 1))
+
+
 def _walk(base: int, new: int) -> float:
     """Returns the variance between the means of two runs, next to each other, on one random walk.
 
@@ -76,24 +98,72 @@ def _walk(base: int, new: int) -> float:
 
 
 def between_runs(base: Side, new: Side, history: Side) -> Movement:
-    """Returns how far runs of one code lie apart: those of a side, and robustly a history's."""
-    sides = [step for side in (base, new) for step in _steps(side)]
-    earlier = _steps(history)
-    found = Movement.none()
-    if sides:
-        steps = np.stack(sides, -1)
-        found = Movement(np.sqrt((steps**2).mean(-1)), np.asarray(float(len(sides))))
-    if earlier:
-        steps = np.abs(np.stack(earlier, -1))
-        error = NORMAL_MAD * np.median(steps, -1)
-        found = found.or_longer(Movement(error, np.asarray(MAD_EFFICIENCY * len(earlier))))
-    return found
+    """Returns how far runs of one code lie apart, in all cases alike."""
+    steps, freedom = _steps([base, new], history)
+    if not freedom:
+        return Movement.none()
+    square = _typical_square(_mean(steps, -2), freedom)
+    return Movement(np.sqrt(square * _sharing([base, new]) / 2), np.full(square.shape, freedom))
 
 
-def _steps(runs: Side) -> list[Array]:
-    """Returns the change of all cases in common, from each run to the next."""
-    levels = [np.where(np.isfinite(run), run, np.nan) for run in runs]
-    return [_mean(_mean(later, -1) - _mean(earlier, -1), -1) for earlier, later in pairwise(levels)]
+def case_apart(
+    sides: Sequence[Side], history: Side, variance: Array, freedom: Array
+) -> Array | float:
+    """Returns how far runs of one code lie apart in each case for itself: a variance (..., cases).
+
+    It is what steps between runs have beside the variance of their processes.
+
+    Args:
+        sides: runs of each side, (..., cases, processes) each.
+        history: earlier runs.
+        variance: of a process of each case (..., cases).
+        freedom: its degrees of freedom.
+    """
+    steps, seen = _steps(sides, history)
+    if not seen:
+        return 0.0
+    own = _typical_square(steps - _mean(steps, -2)[..., None, :], seen)
+    step = moderated(own, np.where(freedom > 0, seen, 0.0)).variance
+    sizes = [run.shape[-1] for run in chain(*sides, history)]
+    beside = step / 2 - variance * float(np.mean([1 / size for size in sizes]))
+    return np.maximum(beside, 0) * _sharing(sides)
+
+
+def _sharing(sides: Sequence[Side]) -> float:
+    return sum(1 / len(side) for side in sides)
+
+
+def _steps(sides: Sequence[Side], history: Side) -> tuple[Array, float]:
+    """Returns steps (..., cases, steps) from run to run of one code, and their degrees of freedom.
+
+    Those of a history are taken where there are enough; they are worth less, because the code may
+    have changed in some. Otherwise those of the sides.
+    """
+    earlier = _changes(history)
+    if len(earlier) >= ENOUGH_STEPS:
+        return np.stack(earlier, -1), MAD_EFFICIENCY * len(earlier)
+    own = [step for side in sides for step in _changes(side)]
+    return (np.stack(own, -1), STEP_EFFICIENCY * len(own)) if own else (np.empty(0), 0.0)
+
+
+def _changes(runs: Side) -> list[Array]:
+    """Returns the change of each case from run to run; that of all in common where it has none."""
+    return [_filled(later - earlier) for earlier, later in pairwise(map(_level, runs))]
+
+
+def _level(run: Array) -> Array:
+    return np.where(np.isfinite(run).any(-1), _mean(run, -1), np.nan)
+
+
+def _filled(change: Array) -> Array:
+    return np.where(np.isfinite(change), change, _mean(change, -1)[..., None])
+
+
+def _typical_square(steps: Array, freedom: float) -> Array:
+    """Returns the variance of steps; robustly those of a history."""
+    if freedom < STEP_EFFICIENCY * steps.shape[-1]:
+        return np.asarray((NORMAL_MAD * np.median(np.abs(steps), -1)) ** 2)
+    return np.asarray((steps**2).mean(-1))
 
 
 def _common(run: Array) -> Array:

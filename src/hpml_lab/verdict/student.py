@@ -4,9 +4,12 @@ import math
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 _HALVINGS = 60
+_MOST_FREEDOM = 1e4
+_LIKELIEST = 1 - 1e-9
 
 
 def t_probability(t: float, freedom: float) -> float:
@@ -37,3 +40,17 @@ def t_quantile(probability: float, freedom: float) -> float:
             (middle, high) if t_probability(middle, freedom) < probability else (low, middle)
         )
     return high
+
+
+def t_quantiles(probability: ArrayLike, freedom: ArrayLike) -> NDArray[np.float64]:
+    """Returns `t_quantile` of each pair; degrees are rounded down to two digits.
+
+    Args:
+        probability: 0.5 or more; at most 1 - 1e-9 are taken. Broadcast with freedom.
+        freedom: degrees of freedom; at least 1 are taken, and at most 10,000.
+    """
+    likely = np.minimum(probability, _LIKELIEST)
+    clipped = np.clip(freedom, 1, _MOST_FREEDOM)
+    digits = 10.0 ** (np.floor(np.log10(clipped)) - 1)
+    rounded = np.floor(clipped / digits) * digits
+    return np.asarray(np.vectorize(t_quantile, otypes=[float])(likely, rounded))
