@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import digamma, polygamma
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -73,7 +74,8 @@ def _prior(variance: Array, freedom: Array, known: Flags) -> tuple[Array, Array]
     count = np.maximum(known.sum(-1), 1)
     centre = np.where(known, logs, 0).sum(-1) / count
     squares = np.where(known, (logs - centre[..., None]) ** 2, 0).sum(-1)
-    excess = squares / np.maximum(count - 1, 1) - np.where(known, trigamma(half), 0).sum(-1) / count
+    by_chance = np.where(known, polygamma(1, half), 0).sum(-1) / count
+    excess = squares / np.maximum(count - 1, 1) - by_chance
     alike = excess <= 0
     prior = 2 * _trigamma_inverse(np.where(alike, 1.0, excess))
     shift = np.where(alike, 0.0, digamma(prior / 2) - np.log(prior / 2))
@@ -88,31 +90,10 @@ def _masked_median(values: Array, known: Flags) -> Array:
     return np.where(np.isinf(median), 0.0, median)
 
 
-def digamma(x: Array) -> Array:
-    """Returns the derivative of log gamma, for x > 0 (its series at x + 6, and its recurrence)."""
-    y = x + 6.0
-    series = np.log(y) - 1 / (2 * y) - 1 / (12 * y**2) + 1 / (120 * y**4) - 1 / (252 * y**6)
-    return np.asarray(series - sum(1 / (x + k) for k in range(6)), np.float64)
-
-
-def trigamma(x: Array) -> Array:
-    """Returns the derivative of `digamma`, for x > 0."""
-    y = x + 6.0
-    series = 1 / y + 1 / (2 * y**2) + 1 / (6 * y**3) - 1 / (30 * y**5) + 1 / (42 * y**7)
-    return np.asarray(series + sum(1 / (x + k) ** 2 for k in range(6)), np.float64)
-
-
 def _trigamma_inverse(value: Array) -> Array:
     """Returns x with trigamma(x) = value > 0, by Newton's steps on 1 / trigamma (Smyth 2004)."""
     x = 0.5 + 1 / value
     for _ in range(_NEWTON_STEPS):
-        now = trigamma(x)
-        x = np.maximum(x + now * (1 - now / value) / _tetragamma(x), 1e-8)
+        now = polygamma(1, x)
+        x = np.maximum(x + now * (1 - now / value) / polygamma(2, x), 1e-8)
     return x
-
-
-def _tetragamma(x: Array) -> Array:
-    """Returns the derivative of `trigamma`."""
-    y = x + 6.0
-    series = -1 / y**2 - 1 / y**3 - 1 / (2 * y**4) + 1 / (6 * y**6) - 1 / (6 * y**8)
-    return np.asarray(series - sum(2 / (x + k) ** 3 for k in range(6)), np.float64)
