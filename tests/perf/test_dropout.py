@@ -2,7 +2,7 @@
 
 All seeds of a case, and all drop probabilities of a sweep, train together. Whoever trains behind
 dropout is held against the expected weights at that very step, which are exact, and not against
-the minimiser alone: after 10,000 steps at drop 0.1 the two are still 1.6 % apart.
+the minimiser alone: after 10,000 steps at drop 0.1 the two are still 1.5 % apart.
 """
 
 import numpy as np
