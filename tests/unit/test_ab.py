@@ -160,6 +160,20 @@ def test_a_case_that_fails_on_one_side_is_missing(repository):
     assert verdicts["tests/test_t.py::test_a"]["verdict"] == "unchanged"
 
 
+@pytest.mark.slow
+def test_a_test_that_is_alone_gets_an_interpreter_of_its_own(repository):
+    """And the pair leaves no journal in the working tree."""
+    test = repository / "tests/test_t.py"
+    alone = test.read_text().replace("def test_b", "@pytest.mark.alone\ndef test_b")
+    test.write_text(f"import pytest\n{alone}")
+    commit(repository)
+    done = ab(repository, "HEAD", "--json")
+    assert done.returncode == 0, done.stderr
+    words = [each["verdict"] for each in json.loads(done.stdout)["verdicts"]]
+    assert words == ["unchanged", "unchanged"]
+    assert not [*(repository / ".benchmarks").rglob("*")]
+
+
 def test_code_of_the_working_tree_is_refused(repository, monkeypatch):
     """A base that imports it would be the contender under another name."""
     git(repository, "mv", "src", "elsewhere")
