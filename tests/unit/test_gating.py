@@ -3,7 +3,7 @@
 import pytest
 
 from hpml_lab.verdict.comparison import Comparison, CounterVerdict, Verdict
-from hpml_lab.verdict.gating import Refusal, refusals
+from hpml_lab.verdict.gating import Refusal, outcome, refusals
 
 
 @pytest.mark.parametrize("word", ["regressed", "missing", "not comparable"])
@@ -32,3 +32,13 @@ def test_nothing_judged_is_refused(verdicts):
     (refusal,) = refusals(Comparison(verdicts))
     assert refusal.fullname == ""
     assert refusal.why.startswith("nothing was judged: ")
+
+
+def test_the_outcome_says_what_is_open():
+    """A gate that passes says how many cases it could not decide."""
+    judged = [Verdict("a", "unchanged"), Verdict("b", "inconclusive", 1.0, (0.9, 1.1), 1.2)]
+    assert outcome(Comparison(judged[:1]), []) == "The gate passes."
+    passed = "The gate passes, 1 of 2 cases inconclusive."
+    assert outcome(Comparison(judged), refusals(Comparison(judged))) == passed
+    assert outcome(Comparison([]), [Refusal("a", "x")]) == "The gate fails: 1 reason above."
+    assert outcome(Comparison([]), [Refusal("", "why")]) == "The gate fails: why."

@@ -69,7 +69,7 @@ def ab(
         record = sides | {"pairs": answer.pairs, "seed": drawn}
         click.echo(json.dumps(record | comparison.record(answer.comparison) | told))
     else:
-        text = comparison.render(answer.comparison, outcome(refused))
+        text = comparison.render(answer.comparison, outcome(answer.comparison, refused))
         text += f"{answer.pairs} pairs, seed {drawn}.\n"
         click.echo(actions.harmless(text), nl=False)
     actions.show(answer.comparison, refused, lambda line: click.echo(line, err=as_json))

@@ -139,7 +139,7 @@ class Gate:
         if self._comparison is None:
             terminalreporter.write_line("Not judged: the run was stopped. It has not passed.")
             return
-        shown = table.render(self._comparison, outcome(self._refusals))
+        shown = table.render(self._comparison, outcome(self._comparison, self._refusals))
         text = f"Baseline: {self._baseline.path}\n{shown}"
         terminalreporter.write(actions.harmless(text))
         terminalreporter.ensure_newline()

@@ -39,13 +39,18 @@ def refusals(comparison: Comparison) -> list[Refusal]:
     return found or ([] if _judged(comparison) else [Refusal("", _NOTHING)])
 
 
-def outcome(refused: Sequence[Refusal]) -> str:
-    """Returns in a sentence whether the gate passes."""
+def outcome(comparison: Comparison, refused: Sequence[Refusal]) -> str:
+    """Returns in a sentence whether the gate passes, and how much of it is open."""
     general = [refusal.why for refusal in refused if not refusal.fullname]
     if general:
         return f"The gate fails: {general[0]}."
-    reasons = "reason" if len(refused) == 1 else "reasons"
-    return f"The gate fails: {len(refused)} {reasons} above." if refused else "The gate passes."
+    if refused:
+        return (
+            f"The gate fails: {len(refused)} {'reason' if len(refused) == 1 else 'reasons'} above."
+        )
+    open_cases = sum(each.verdict == "inconclusive" for each in comparison.verdicts)
+    told = f", {open_cases} of {len(comparison.verdicts)} cases inconclusive" if open_cases else ""
+    return f"The gate passes{told}."
 
 
 def _failing(comparison: Comparison) -> Iterator[Refusal]:
