@@ -34,7 +34,7 @@ def slowed(slowdown):
         try:
             work = tree / WORK
             text = work.read_text()
-            planted = text.replace("SLOWDOWN = 0.0\n", f"SLOWDOWN = {slowdown}\n")
+            planted = text.replace("SLOWDOWN = 0.0 ", f"SLOWDOWN = {slowdown} ")
             assert planted != text
             work.write_text(planted)
             git("commit", "--quiet", "--no-verify", "-am", "Plant a slowdown", at=tree)
