@@ -120,3 +120,15 @@ def test_a_file_that_is_no_run_is_one_line(run, tmp_path, text):
     status, out, errors = run("compare", "--base", str(path), "--new", str(path))
     assert (status, out, len(errors)) == (2, "", 1)
     assert "is not a saved run" in errors[0]
+
+
+def test_what_many_cases_have_in_common_is_said_once(run, tmp_path):
+    """Two cases of one process a side share a reason; it is printed once, with their number."""
+    stats = {"min": 1.0, "max": 1.0, "mean": 1.0, "median": 1.0, "stddev": 0.0, "rounds": 5}
+    cases = [{"name": name, "fullname": name, "stats": stats} for name in ("test_a", "test_b")]
+    saved = {"machine_info": {}, "benchmarks": cases, "datetime": "2026", "version": "5"}
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(saved))
+    _, out, _ = run("compare", "--base", str(path), "--new", str(path))
+    assert out.count("measured in 1 and 1 processes") == 1
+    assert "2 of these: measured in 1 and 1 processes" in out

@@ -28,6 +28,11 @@ MAKE = [command for command in COMMANDS if command.startswith("make ")]
 # As written they need a GPU, a data set or this test itself; so much of them runs everywhere.
 INSTEAD = {
     "pytest -m slow": "pytest -m slow --collect-only -q",
+    # Whether the machine became slower meanwhile is not the documentation's to say.
+    'pytest tests/perf/test_batch_size.py -m "not gpu" --hpml-gate=before': (
+        'pytest tests/perf/test_batch_size.py -m "not gpu" --hpml-gate=before; test $? -le 1'
+    ),
+    'hpml-lab ab HEAD~1 -- tests/perf/test_batch_size.py -m "not gpu"': "hpml-lab ab --help",
     "pytest --hpml-data=/path/to/cifar-10 -m gpu --benchmark-save=cifar": (
         "pytest --hpml-data=generated -m gpu --benchmark-save=cifar --collect-only -q"
     ),

@@ -1,5 +1,6 @@
 """A comparison as text that leads with what changed, and as a record."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -38,8 +39,8 @@ def render(comparison: Comparison, outcome: str | None = None) -> str:
         console.print()
         console.print(plain(f"{title}: {len(verdicts)}"))
         console.print(_table(verdicts))
-        for each in verdicts:
-            console.print(plain(f"{each.fullname}: {each.reason}"))
+        for line in _reasons(verdicts):
+            console.print(plain(line))
     changed = changed_counters(comparison)
     if changed:
         console.print()
@@ -101,6 +102,15 @@ def cells(verdict: Verdict) -> tuple[str, ...]:
         f"{base} : {new}",
         further,
     )
+
+
+def _reasons(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """Yields each reason once, with the case or the number of cases that have it."""
+    cases = defaultdict(list)
+    for each in verdicts:
+        cases[each.reason].append(each.fullname)
+    for reason, names in cases.items():
+        yield f"{names[0] if len(names) == 1 else f'{len(names)} of these'}: {reason}"
 
 
 def _table(verdicts: Sequence[Verdict]) -> Table:
