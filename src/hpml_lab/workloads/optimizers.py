@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from torch import optim
-from torch.nn import Parameter
+from torch import Tensor, optim
 
 from hpml_lab.errors import unknown
 
@@ -30,7 +29,7 @@ SETTINGS = tuple(_SETTINGS)
 
 
 def build_optimizer(
-    name: str, parameters: Iterable[Parameter], settings: str = "lab", learning_rate: float = 0
+    name: str, parameters: Iterable[Tensor], settings: str = "lab", learning_rate: float = 0
 ) -> optim.Optimizer:
     """Returns an optimizer over the parameters.
 

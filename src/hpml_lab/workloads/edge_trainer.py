@@ -1,0 +1,86 @@
+"""Training of the edge lab's networks: all seeds at once, or one alone."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hpml_lab.errors import InputError
+from hpml_lab.workloads.devices import missing
+from hpml_lab.workloads.edge_training import EdgeTraining
+from hpml_lab.workloads.ensemble import Ensemble, cross_entropy
+from hpml_lab.workloads.optimizers import build_optimizer
+
+_SETTINGS = "default"  # of the optimizers; the lab adds no weight decay
+
+
+class EdgeTrainer:
+    """Networks of one configuration, one for each seed, with their images and optimizer.
+
+    Args:
+        training: the configuration.
+        seeds: each decides a member's weights, images, and their order in every epoch.
+        device: where to train.
+
+    Attributes:
+        networks: the members.
+        training_images, validation_images: (seeds, n, 1, 28, 28) and labels (seeds, n).
+
+    Raises:
+        InputError: if the device cannot be had.
+    """
+
+    def __init__(self, training: EdgeTraining, seeds: Sequence[int], device: str = "cpu") -> None:
+        if reason := missing(device):
+            raise InputError(reason)
+        self.training, self.seeds, self.device = training, list(seeds), device
+        self.networks = Ensemble([training.build(seed) for seed in seeds], device)
+        self.training_images = self._stacked([training.training_images(s) for s in seeds])
+        self.validation_images = self._stacked([training.validation_images(s) for s in seeds])
+        self._optimizer = build_optimizer(
+            training.optimizer, self.networks.trainable, _SETTINGS, training.learning_rate
+        )
+        self._orders = [order_of(seed) for seed in seeds]
+        self._members = torch.arange(len(seeds), device=device)[:, None]
+
+    def _stacked(self, drawn: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        images, labels = (torch.stack(of).to(self.device) for of in zip(*drawn, strict=True))
+        return images, labels
+
+    def train(self, epochs: int) -> None:
+        """Trains for some epochs more, every member in an order of its own."""
+        count = self.training_images[1].shape[1]
+        for _ in range(epochs):
+            orders = [torch.randperm(count, generator=order) for order in self._orders]
+            for batch in torch.stack(orders).to(self.device).split(self.training.batch_size, 1):
+                self._step(batch)
+
+    def _step(self, batch: Tensor) -> None:
+        images, labels = (of[self._members, batch] for of in self.training_images)
+        self._optimizer.zero_grad()
+        cross_entropy(self.networks(images), labels).sum().backward()
+        self._optimizer.step()
+
+
+def order_of(seed: int) -> torch.Generator:
+    """Returns what draws the order of a seed's images, on the host: the same for every device."""
+    return torch.Generator().manual_seed(seed)
+
+
+def train_alone(training: EdgeTraining, seed: int, epochs: int) -> nn.Sequential:
+    """Returns the network of one seed, trained on the host without an ensemble.
+
+    It is what that member of an `EdgeTrainer` is, to rounding.
+    """
+    network = training.build(seed)
+    images, labels = training.training_images(seed)
+    learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = build_optimizer(training.optimizer, learnt, _SETTINGS, training.learning_rate)
+    order = order_of(seed)
+    for _ in range(epochs):
+        for batch in torch.randperm(len(labels), generator=order).split(training.batch_size):
+            optimizer.zero_grad()
+            functional.cross_entropy(network(images[batch]), labels[batch]).backward()
+            optimizer.step()
+    return network
