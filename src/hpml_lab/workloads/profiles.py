@@ -34,6 +34,9 @@ class Profile:
         shortcut_seeds: networks trained there for each drop probability.
         shortcut_batch: samples a step there.
         shortcut_learning_rate: of plain SGD there; fewer and smaller steps need larger ones.
+        edge_seeds: networks of each configuration of the edge lab.
+        edge_images: the most training images of a class there.
+        edge_epochs: the most epochs there.
     """
 
     name: str
@@ -54,6 +57,9 @@ class Profile:
     shortcut_seeds: int
     shortcut_batch: int
     shortcut_learning_rate: float
+    edge_seeds: int
+    edge_images: int
+    edge_epochs: int
 
     def sized(self, training: Training, **sizes: Any) -> Training:
         """Returns a case's training at this profile's sizes for its question.
@@ -102,6 +108,9 @@ _PROFILES = {
         shortcut_seeds=3,
         shortcut_batch=16,
         shortcut_learning_rate=6e-3,
+        edge_seeds=4,
+        edge_images=20,
+        edge_epochs=100,
     ),
     "full": Profile(
         name="full",
@@ -122,6 +131,9 @@ _PROFILES = {
         shortcut_seeds=5,
         shortcut_batch=64,
         shortcut_learning_rate=3e-3,
+        edge_seeds=8,
+        edge_images=500,
+        edge_epochs=600,
     ),
 }
 PROFILES = tuple(_PROFILES)
