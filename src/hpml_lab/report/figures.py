@@ -14,6 +14,7 @@ from hpml_lab.errors import InputError
 from hpml_lab.history.run import Benchmark, Run
 from hpml_lab.measure.record import Row
 from hpml_lab.report.answers.answer import setting
+from hpml_lab.report.edge_figures import draw_edges
 from hpml_lab.report.terminal import plain
 from hpml_lab.theory.timeline import CATEGORIES, Moment
 from hpml_lab.units import MIB, mebibytes
@@ -72,7 +73,7 @@ def _memory_figure(outlines: Mapping[str, Sequence[Moment]], title: str) -> Figu
 
 
 def draw_run(run: Run, folder: Path) -> list[Path]:
-    """Draws every step of a run whose memory was planned and watched; returns the files.
+    """Draws the memory of every step that was watched, and the edge lab; returns the files.
 
     Args:
         run: the saved run.
@@ -84,7 +85,7 @@ def draw_run(run: Run, folder: Path) -> list[Path]:
         path = folder / f"memory-{re.sub(r'[^A-Za-z0-9_=-]+', '-', benchmark.name)}.png"
         draw_memory(outlines, title, path)
         drawn.append(path)
-    return drawn
+    return drawn + draw_edges(run, folder)
 
 
 def memory_pictures(run: Run) -> Iterator[tuple[str, Figure]]:

@@ -8,6 +8,7 @@ from hpml_lab.report.answers import (
     device,
     doubts,
     dropout,
+    edges,
     largest_batch,
     learning,
     memory,
@@ -33,6 +34,7 @@ _PARTS = (
     batch_learning,
     dropout,
     shortcuts,
+    edges,
     roofline,
 )
 

@@ -1,0 +1,177 @@
+"""Pictures of what the edge lab's networks learnt."""
+
+import statistics
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from hpml_lab.history.run import Run
+from hpml_lab.report.answers.answer import deviation
+from hpml_lab.report.answers.edges import Learnt, all_learnt, confusion, kind
+
+# Okabe and Ito 2008, from dark to light.
+_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_LIMITS = (25, 101)
+_SHOWN_SEEDS = 4
+_DETECTOR_ROWS = (2, 3)
+_CLASSES = ("horizontal", "vertical", "none")
+
+
+def draw_edges(run: Run, folder: Path) -> list[Path]:
+    """Draws the edge lab of a run: curves, sizes, confusions, kernels; returns the files.
+
+    Args:
+        run: the saved run; of one without the lab nothing is drawn.
+        folder: where the pictures go, as PNG; it is there.
+    """
+    taught = [of for of in all_learnt(run) if of.of("classes") == 3 and of.of("batch_size") == 10]
+    plain = [of for of in taught if not (of.of("shifted") or of.of("permuted"))]
+    figures = {
+        "curves": _curves([of for of in plain if not of.of("detectors")]),
+        "images": _sizes(plain),
+        "confusion": _confusions([of for of in taught if of.of("shifted")]),
+        "kernels": _kernels([of for of in taught if "kernels_after" in of.learning.matrices]),
+    }
+    drawn = []
+    for name, figure in figures.items():
+        if figure is not None:
+            path = folder / f"edges-{name}.png"
+            figure.savefig(path, dpi=150)
+            drawn.append(path)
+    return drawn
+
+
+def _curves(taught: list[Learnt]) -> Figure | None:
+    kinds = [(name, list(of)) for name, of in groupby(taught, key=kind)]
+    if not kinds:
+        return None
+    figure = Figure(figsize=(4.2 * len(kinds), 4), layout="constrained")
+    panels = figure.subplots(1, len(kinds), squeeze=False, sharey=True)[0]
+    for panel, (name, group) in zip(panels, kinds, strict=True):
+        for index, of in enumerate(group):
+            _band(panel, of, _COLOURS[index % len(_COLOURS)])
+        panel.set_title(name, fontsize=10)
+        panel.set_xscale("symlog", linthresh=1)
+        panel.set_xlabel("epochs")
+        panel.legend(title="images/class", fontsize=7, title_fontsize=7, loc="lower right")
+    panels[0].set_ylabel("top-1 % on new images: mean, and from the 1st to the 3rd quartile")
+    panels[0].yaxis.label.set_fontsize(8)
+    panels[0].set_ylim(*_LIMITS)
+    return figure
+
+
+def _band(panel: Any, of: Learnt, colour: str) -> None:
+    points = [int(point) for point in of.learning.points]
+    values = [of.at(point) for point in points]
+    quartiles = [_quartiles(each) for each in values]
+    panel.fill_between(points, *zip(*quartiles, strict=True), color=colour, alpha=0.15, linewidth=0)
+    label = str(of.per_class)
+    panel.plot(points, list(map(statistics.fmean, values)), color=colour, label=label, marker=".")
+
+
+def _quartiles(values: list[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return values[0], values[0]
+    first, _, third = statistics.quantiles(values, n=4, method="inclusive")
+    return first, third
+
+
+def _sizes(taught: list[Learnt]) -> Figure | None:
+    kinds = [(name, list(of)) for name, of in groupby(taught, key=kind)]
+    if not kinds:
+        return None
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    panel = figure.subplots()
+    for index, (name, group) in enumerate(kinds):
+        values = [of.at(of.epochs) for of in group]
+        panel.errorbar(
+            [of.per_class * 1.015 ** (index - len(kinds) / 2) for of in group],
+            list(map(statistics.fmean, values)),
+            list(map(deviation, values)),
+            label=f"{name}, {_epochs(group)} epochs",
+            color=_COLOURS[index % len(_COLOURS)],
+            marker="o",
+            markersize=4,
+            capsize=3,
+        )
+    panel.set_xscale("log")
+    counts = sorted({of.per_class for of in taught})
+    panel.set_xticks(counts, list(map(str, counts)))
+    panel.set_xticks([], minor=True)
+    panel.set_xlabel("training images of each class")
+    panel.set_ylabel("top-1 % on new images: mean ± standard deviation")
+    panel.legend(fontsize=8)
+    return figure
+
+
+def _epochs(group: Iterable[Learnt]) -> str:
+    return " or ".join(str(epochs) for epochs in sorted({of.epochs for of in group}))
+
+
+def _confusions(taught: list[Learnt]) -> Figure | None:
+    most = {kind(of): of for of in taught if of.of("kernel") == 7}  # the most images come last
+    if not most:
+        return None
+    figure = Figure(figsize=(3.2 * len(most), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(most), squeeze=False)[0]
+    for panel, (name, of) in zip(panels, most.items(), strict=True):
+        table = confusion(of)
+        panel.imshow(table, cmap="Blues", vmin=0, vmax=sum(table[0]))
+        for row, cells in enumerate(table):
+            for column, cell in enumerate(cells):
+                colour = "white" if cell > sum(table[0]) / 2 else "black"
+                panel.text(column, row, f"{cell:.1f}", ha="center", va="center", color=colour)
+        panel.set_xticks(range(3), _CLASSES, fontsize=8)
+        panel.set_yticks(range(3), _CLASSES, fontsize=8)
+        panel.set_title(f"{name}\n{of.per_class} images/class", fontsize=9)
+        panel.set_xlabel("called", fontsize=8)
+    panels[0].set_ylabel("is")
+    return figure
+
+
+def _kernels(taught: list[Learnt]) -> Figure | None:
+    if not taught:
+        return None
+    shown = min(_SHOWN_SEEDS, *(len(of.learning.seeds) for of in taught))
+    figure = Figure(figsize=(2.4 + 1.6 * 2 * shown * 0.75, 1.5 * 3 * len(taught)))
+    figure.set_layout_engine("constrained")
+    blocks = figure.subfigures(len(taught), 1, squeeze=False)[:, 0]
+    for block, of in zip(blocks, taught, strict=True):
+        _kernel_block(block, of, shown)
+    return figure
+
+
+def _kernel_block(block: Any, of: Learnt, shown: int) -> None:
+    filters = len(of.learning.matrices["kernels_after"][0])
+    side = int(of.case.case["kernel"] or 0)
+    panels = block.subplots(filters, 2 * shown + 1, squeeze=False)
+    block.suptitle(f"{kind(of)}, {of.per_class} images/class, {of.epochs} epochs", fontsize=9)
+    for row in range(filters):
+        for seed in range(shown):
+            for place, when in enumerate(("before", "after")):
+                panel = panels[row][2 * seed + place]
+                kernel = of.learning.matrices[f"kernels_{when}"][seed][row]
+                _kernel(panel, [kernel[i : i + side] for i in range(0, side**2, side)])
+                if row == 0:
+                    panel.set_title(f"seed {of.learning.seeds[seed]}\n{when}", fontsize=7)
+        _kernel(panels[row][-1], _detector(side, row))
+    panels[0][-1].set_title("edge\ndetectors", fontsize=7)
+
+
+def _detector(side: int, row: int) -> list[list[float]] | None:
+    lines = [
+        [float(i == _DETECTOR_ROWS[0]) - float(i == _DETECTOR_ROWS[1])] * side for i in range(side)
+    ]
+    if row == 0:
+        return lines
+    return [list(column) for column in zip(*lines, strict=True)] if row == 1 else None
+
+
+def _kernel(panel: Any, values: list[list[float]] | None) -> None:
+    panel.set_axis_off()
+    if values is not None:
+        most = max(abs(value) for row in values for value in row) or 1.0
+        panel.imshow(values, cmap="RdBu", vmin=-most, vmax=most)
