@@ -5,7 +5,7 @@ from made_up_runs import benchmark, run_of
 
 from hpml_lab.measure.record import Learning
 from hpml_lab.report.answers import answers
-from hpml_lab.report.dropout_figures import draw_dropout, dropout_pictures
+from hpml_lab.report.pictures import draw_run
 
 STEPS = [10.0, 1000.0]
 
@@ -166,10 +166,9 @@ def test_parts_that_were_not_run_leave_no_answer():
 def test_each_part_has_its_picture(tmp_path):
     """Courses, the sweep and the shortcut, as PNG; nothing for a run without them."""
     run = run_of(*ON, *LARGE, *SWEEP, PLAIN_NETWORKS, networks(0.75, (0.9, 0.9), (0.7, 0.8)))
-    paths = draw_dropout(run, tmp_path)
+    paths = draw_run(run, tmp_path)
     assert [path.name for path in paths] == [
         "dropout-courses-1.png", "dropout-sweep-1.png", "dropout-shortcut-1.png",
     ]  # fmt: skip
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
-    assert draw_dropout(run_of(), tmp_path) == []
-    assert len(list(dropout_pictures(run))) == 3
+    assert draw_run(run_of(), tmp_path) == []

@@ -7,7 +7,7 @@ from made_up_runs import run_of
 from hpml_lab.history.run import Benchmark, ExtraInfo, Stats
 from hpml_lab.measure.record import Learning, Measurement
 from hpml_lab.report.answers import answers
-from hpml_lab.report.figures import draw_run
+from hpml_lab.report.pictures import draw_run
 from hpml_lab.workloads.edge_training import EdgeTraining
 
 

@@ -5,7 +5,8 @@ from made_up_runs import benchmark, run_of
 
 from hpml_lab.errors import InputError
 from hpml_lab.measure.record import Row
-from hpml_lab.report.figures import draw_memory, draw_run
+from hpml_lab.report.figures import draw_memory
+from hpml_lab.report.pictures import draw_run
 from hpml_lab.theory.timeline import CATEGORIES, Moment
 
 ROWS = [

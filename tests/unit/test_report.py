@@ -16,7 +16,8 @@ from hpml_lab.measure.record import Row
 from hpml_lab.report import html as page
 from hpml_lab.report import markdown_document
 from hpml_lab.report.answers.answer import Answer
-from hpml_lab.report.document import Document, Picture, Section, document
+from hpml_lab.report.document import Document, Section, document
+from hpml_lab.report.picture import Picture
 from hpml_lab.verdict.across import Subject
 
 SAVED = Path(__file__).parents[2] / "benchmarks/amd-epyc-2cpu-118a12e1/0002_bench.json"
@@ -44,7 +45,7 @@ class Tags(html.parser.HTMLParser):
 def hostile_document():
     """Returns a document in which every text is hostile."""
     answer = Answer(HOSTILE, HOSTILE, HOSTILE, [HOSTILE] * 2, [[HOSTILE] * 2], [HOSTILE])
-    picture = Picture(HOSTILE, Figure(figsize=(1, 1)))
+    picture = Picture("name", HOSTILE, Figure(figsize=(1, 1)))
     return Document(HOSTILE, [HOSTILE], [Section(HOSTILE, [answer], [picture], alarming=True)])
 
 

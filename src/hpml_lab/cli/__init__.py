@@ -50,10 +50,9 @@ def answers(file: Path | None, storage: Path, pictures: Path | None, as_json: bo
     found = answers.everything(run)
     click.echo(json.dumps([asdict(a) for a in found]) if as_json else terminal.render(found))
     if pictures is not None:
-        from hpml_lab.report.dropout_figures import draw_dropout
-        from hpml_lab.report.figures import draw_run
+        from hpml_lab.report.pictures import draw_run
 
-        for path in [*draw_run(run, pictures), *draw_dropout(run, pictures)]:
+        for path in draw_run(run, pictures):
             click.echo(f"Drawn: {path}", err=True)
 
 

@@ -14,6 +14,7 @@ from hpml_lab.measure.epochs import Epoch
 from hpml_lab.measure.record import Measurement, Value
 from hpml_lab.report.answers.answer import measured_parts, setting
 from hpml_lab.report.figures import no_formulas
+from hpml_lab.report.picture import Picture
 
 # Okabe and Ito 2008: told apart with any kind of colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
@@ -32,13 +33,15 @@ class Panel:
     log: str = ""
 
 
-def charts(run: Run) -> Iterator[tuple[str, Figure]]:
-    """Yields a caption and a picture for each of the run's sweeps that has two points or more."""
+def charts(run: Run) -> Iterator[Picture]:
+    """Yields a picture for each of the run's sweeps that has two points or more."""
     for group, axes, panels in _SWEEPS:
-        for sweep in alike(lab_cases(run, group, epochs=group != "batch_size"), *axes):
+        cases = lab_cases(run, group, epochs=group != "batch_size")
+        for number, sweep in enumerate(alike(cases, *axes), 1):
             drawn = [panel for panel in panels(sweep) if any(map(_drawable, panel.lines.values()))]
             if drawn:
-                yield f"{_TITLES[group]} ({setting(sweep[0], *axes)})", _figure(drawn)
+                caption = f"{_TITLES[group]} ({setting(sweep[0], *axes)})"
+                yield Picture(f"{group}-{number}", caption, _figure(drawn))
 
 
 def _drawable(points: Points) -> bool:

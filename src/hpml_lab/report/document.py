@@ -1,46 +1,20 @@
 """A report before it has a format: sections of answers and pictures."""
 
-import io
 import itertools
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-
-from matplotlib.figure import Figure
 
 from hpml_lab.history.run import Run
 from hpml_lab.report import across as beside
 from hpml_lab.report import compared, machine
 from hpml_lab.report.answers import answers, doubts, timed
 from hpml_lab.report.answers.answer import Answer, records_fit
-from hpml_lab.report.charts import charts
-from hpml_lab.report.dropout_figures import dropout_pictures
-from hpml_lab.report.figures import memory_pictures
+from hpml_lab.report.picture import Picture
+from hpml_lab.report.pictures import pictures
 from hpml_lab.verdict.across import Subject, across
 from hpml_lab.verdict.compare import compare
 
-_DOTS_PER_INCH = 110
 _MOST_PICTURES = 60
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture and what it shows."""
-
-    caption: str
-    figure: Figure
-
-    def png(self) -> bytes:
-        """Returns the picture as PNG.
-
-        Raises:
-            RunFileError: if what was saved cannot be drawn.
-        """
-        written = io.BytesIO()
-        with records_fit(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of letters that the font lacks
-            self.figure.savefig(written, format="png", dpi=_DOTS_PER_INCH)
-        return written.getvalue()
 
 
 @dataclass(frozen=True)
@@ -133,5 +107,4 @@ def _sections(subject: Subject) -> list[Section]:
 
 def _pictures(run: Run) -> list[Picture]:
     with records_fit():
-        drawn = itertools.chain(charts(run), dropout_pictures(run), memory_pictures(run))
-        return [Picture(*each) for each in itertools.islice(drawn, _MOST_PICTURES)]
+        return list(itertools.islice(pictures(run), _MOST_PICTURES))

@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -24,6 +23,7 @@ from hpml_lab.report.answers.dropout_lab import (
     percents,
     shortcuts,
 )
+from hpml_lab.report.picture import Picture
 from hpml_lab.report.terminal import plain
 
 # Okabe and Ito 2008: told apart with any kind of colour vision.
@@ -33,25 +33,10 @@ _LIMIT = (0.55, 5.5)  # of the minimiser for p to 0
 _QUANTILES = 20
 
 
-def draw_dropout(run: Run, folder: Path) -> list[Path]:
-    """Draws what a run holds of the dropout lab; returns the files.
-
-    Args:
-        run: the saved run.
-        folder: where the pictures go, as PNG; it is there.
-    """
-    drawn = []
-    for name, _, figure in _figures(run):
-        path = folder / f"dropout-{name}.png"
-        figure.savefig(path, dpi=150)
-        drawn.append(path)
-    return drawn
-
-
-def dropout_pictures(run: Run) -> Iterator[tuple[str, Figure]]:
-    """Yields a caption and a picture for each part of the dropout lab that a run holds."""
-    for _, caption, figure in _figures(run):
-        yield f"Dropout lab: {caption}", figure
+def dropout_pictures(run: Run) -> Iterator[Picture]:
+    """Yields a picture for each part of the dropout lab that a run holds."""
+    for name, caption, figure in _figures(run):
+        yield Picture(f"dropout-{name}", f"Dropout lab: {caption}", figure)
 
 
 def _figures(run: Run) -> Iterator[tuple[str, str, Figure]]:

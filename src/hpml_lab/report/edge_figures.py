@@ -1,9 +1,8 @@
 """Pictures of what the edge lab's networks learnt."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -11,22 +10,24 @@ from matplotlib.figure import Figure
 from hpml_lab.history.run import Run
 from hpml_lab.report.answers.answer import deviation
 from hpml_lab.report.answers.edges import Learnt, all_learnt, confusion, kind
+from hpml_lab.report.picture import Picture
 
 # Okabe and Ito 2008, from dark to light.
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LIMITS = (25, 101)
 _SHOWN_SEEDS = 4
 _DETECTOR_ROWS = (2, 3)
+_CAPTIONS = {
+    "curves": "accuracy by epoch",
+    "images": "accuracy by training images",
+    "confusion": "what a shifted domain is taken for",
+    "kernels": "kernels before and after, beside edge detectors",
+}
 _CLASSES = ("horizontal", "vertical", "none")
 
 
-def draw_edges(run: Run, folder: Path) -> list[Path]:
-    """Draws the edge lab of a run: curves, sizes, confusions, kernels; returns the files.
-
-    Args:
-        run: the saved run; of one without the lab nothing is drawn.
-        folder: where the pictures go, as PNG; it is there.
-    """
+def edge_pictures(run: Run) -> Iterator[Picture]:
+    """Yields curves, sizes, confusions and kernels of the edge lab, as far as a run holds them."""
     taught = [of for of in all_learnt(run) if of.of("classes") == 3 and of.of("batch_size") == 10]
     plain = [of for of in taught if not (of.of("shifted") or of.of("permuted"))]
     figures = {
@@ -35,13 +36,9 @@ def draw_edges(run: Run, folder: Path) -> list[Path]:
         "confusion": _confusions([of for of in taught if of.of("shifted")]),
         "kernels": _kernels([of for of in taught if "kernels_after" in of.learning.matrices]),
     }
-    drawn = []
     for name, figure in figures.items():
         if figure is not None:
-            path = folder / f"edges-{name}.png"
-            figure.savefig(path, dpi=150)
-            drawn.append(path)
-    return drawn
+            yield Picture(f"edges-{name}", f"Edge lab: {_CAPTIONS[name]}", figure)
 
 
 def _curves(taught: list[Learnt]) -> Figure | None:

@@ -14,7 +14,7 @@ from hpml_lab.errors import InputError
 from hpml_lab.history.run import Benchmark, Run
 from hpml_lab.measure.record import Row
 from hpml_lab.report.answers.answer import setting
-from hpml_lab.report.edge_figures import draw_edges
+from hpml_lab.report.picture import Picture
 from hpml_lab.report.terminal import plain
 from hpml_lab.theory.timeline import CATEGORIES, Moment
 from hpml_lab.units import MIB, mebibytes
@@ -72,26 +72,11 @@ def _memory_figure(outlines: Mapping[str, Sequence[Moment]], title: str) -> Figu
     return figure
 
 
-def draw_run(run: Run, folder: Path) -> list[Path]:
-    """Draws the memory of every step that was watched, and the edge lab; returns the files.
-
-    Args:
-        run: the saved run.
-        folder: where the pictures go, as PNG; made if it is not there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn = []
+def memory_pictures(run: Run) -> Iterator[Picture]:
+    """Yields every step whose memory was planned and watched."""
     for benchmark, title, outlines in _watched(run):
-        path = folder / f"memory-{re.sub(r'[^A-Za-z0-9_=-]+', '-', benchmark.name)}.png"
-        draw_memory(outlines, title, path)
-        drawn.append(path)
-    return drawn + draw_edges(run, folder)
-
-
-def memory_pictures(run: Run) -> Iterator[tuple[str, Figure]]:
-    """Yields a caption and a picture for every step whose memory was planned and watched."""
-    for _, title, outlines in _watched(run):
-        yield f"Memory over a step: {title}", memory_figure(outlines, title)
+        name = f"memory-{re.sub(r'[^A-Za-z0-9_=-]+', '-', benchmark.name)}"
+        yield Picture(name, f"Memory over a step: {title}", memory_figure(outlines, title))
 
 
 def _watched(run: Run) -> Iterator[tuple[Benchmark, str, dict[str, list[Moment]]]]:

@@ -5,7 +5,8 @@ import hashlib
 import html
 
 from hpml_lab.report.answers.answer import Answer
-from hpml_lab.report.document import Document, Picture, Section
+from hpml_lab.report.document import Document, Section
+from hpml_lab.report.picture import Picture
 from hpml_lab.report.terminal import is_number_column, plain
 
 _STYLE = """

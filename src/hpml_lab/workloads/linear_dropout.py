@@ -72,7 +72,7 @@ def train(
         raise InputError("there are no members to train; give at least one")
     steps = whole("steps", steps)
     weights = torch.zeros(len(members), len(row), device=device, requires_grad=True)
-    descent = build_optimizer(optimizer, [weights], "default", LEARNING_RATE)  # type: ignore[list-item]
+    descent = build_optimizer(optimizer, [weights], "default", LEARNING_RATE)
     course = Course(
         torch.zeros(steps + 1, *weights.shape, device=device),
         torch.empty(steps, len(members), device=device),

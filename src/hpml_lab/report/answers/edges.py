@@ -4,9 +4,10 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from hpml_lab.history.cases import lab_cases, typical_s
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Learning, Measurement
-from hpml_lab.report.answers.answer import Answer, deviation, lab_cases, plus_minus, typical_s
+from hpml_lab.report.answers.answer import Answer, deviation, plus_minus
 from hpml_lab.report.answers.edges_replicated import REPLICATED, Outcome
 from hpml_lab.units import percent, ratio, seconds
 
