@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from hpml_lab.history.run import Run
@@ -34,7 +35,7 @@ def edge_pictures(run: Run) -> Iterator[Picture]:
         "curves": _curves([of for of in plain if not of.of("detectors")]),
         "images": _sizes(plain),
         "confusion": _confusions([of for of in taught if of.of("shifted")]),
-        "kernels": _kernels([of for of in taught if "kernels_after" in of.learning.matrices]),
+        "kernels": _kernels([of for of in taught if _kernels_changed(of)]),
     }
     for name, figure in figures.items():
         if figure is not None:
@@ -49,18 +50,17 @@ def _curves(taught: list[Learnt]) -> Figure | None:
     panels = figure.subplots(1, len(kinds), squeeze=False, sharey=True)[0]
     for panel, (name, group) in zip(panels, kinds, strict=True):
         for index, of in enumerate(group):
-            _band(panel, of, _COLOURS[index % len(_COLOURS)])
+            _band(panel, of, colormaps["viridis"](0.9 * index / max(1, len(group) - 1)))
         panel.set_title(name, fontsize=10)
         panel.set_xscale("symlog", linthresh=1)
         panel.set_xlabel("epochs")
-        panel.legend(title="images/class", fontsize=7, title_fontsize=7, loc="lower right")
-    panels[0].set_ylabel("top-1 % on new images: mean, and from the 1st to the 3rd quartile")
-    panels[0].yaxis.label.set_fontsize(8)
+        panel.legend(title="images/class", fontsize=7, title_fontsize=7, loc="upper left")
+    panels[0].set_ylabel("top-1 % on new images: mean, quartiles")
     panels[0].set_ylim(*_LIMITS)
     return figure
 
 
-def _band(panel: Any, of: Learnt, colour: str) -> None:
+def _band(panel: Any, of: Learnt, colour: Any) -> None:
     points = [int(point) for point in of.learning.points]
     values = [of.at(point) for point in points]
     quartiles = [_quartiles(each) for each in values]
@@ -127,6 +127,10 @@ def _confusions(taught: list[Learnt]) -> Figure | None:
         panel.set_xlabel("called", fontsize=8)
     panels[0].set_ylabel("is")
     return figure
+
+
+def _kernels_changed(of: Learnt) -> bool:
+    return "kernels_after" in of.learning.matrices and not of.of("frozen")
 
 
 def _kernels(taught: list[Learnt]) -> Figure | None:
