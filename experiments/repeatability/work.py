@@ -1,13 +1,9 @@
 """Six pieces of work of a training, each of some milliseconds: the code of both suites."""
 
-import time
-
 import torch
 from torch import nn
 
 from hpml_lab.workloads.step import TrainingStep
-
-SLOWDOWN = 0.0  # by which share every other piece takes longer; `ab.py` plants it
 
 
 def matmul():
@@ -61,26 +57,3 @@ def interpreter():
 
 
 WORK = [matmul, convolution_step, adam_update, batch_norm, loading, interpreter]
-
-
-def slowed(make):
-    """Returns the same work, after which the clock is watched until the slowdown has passed."""
-
-    def making():
-        step = make()
-
-        def run():
-            began_s = time.perf_counter()
-            step()
-            end_s = began_s + (time.perf_counter() - began_s) * (1 + SLOWDOWN)
-            while time.perf_counter() < end_s:
-                pass
-
-        return run
-
-    making.__name__ = make.__name__
-    return making
-
-
-if SLOWDOWN:
-    WORK[::2] = map(slowed, WORK[::2])
