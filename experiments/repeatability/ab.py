@@ -1,10 +1,11 @@
 """How often `hpml-lab ab` is wrong, and what it finds, on this machine.
 
-    python experiments/repeatability/ab.py RUNS SLOWDOWN FILE
+    python experiments/repeatability/ab.py RUNS SLOWDOWN FILE [BUDGET_S]
 
 Each run compares HEAD with itself, or with a commit in which every other case of the suite takes
 SLOWDOWN longer (0.05 for 5 %). The answers are appended to FILE, a line of JSON each; a summary is
-printed. One run takes 40 s or less. HEAD must hold this folder; no branch and no file is changed.
+printed. One run takes 40 s or what is given. HEAD must hold this folder; no branch and no file is
+changed.
 """
 
 import json
@@ -14,9 +15,11 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from light_work import WORK
+
 SUITE = "experiments/repeatability/test_light.py"
-WORK = Path("experiments/repeatability/light_work.py")
-BUDGET_S = 40
+SOURCE = Path("experiments/repeatability/light_work.py")
+BUDGET_S = "40"
 PYTEST = [SUITE, "--benchmark-max-time=0.25", "-p", "no:hypothesispytest"]
 
 
@@ -32,7 +35,7 @@ def slowed(slowdown):
         tree = Path(folder, "tree")
         git("worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
         try:
-            work = tree / WORK
+            work = tree / SOURCE
             text = work.read_text()
             planted = text.replace("SLOWDOWN = 0.0 ", f"SLOWDOWN = {slowdown} ")
             assert planted != text
@@ -43,26 +46,30 @@ def slowed(slowdown):
             git("worktree", "remove", "--force", str(tree))
 
 
-def compared(new):
+def compared(new, budget_s):
     """Returns the answer of one comparison of HEAD with a commit."""
-    command = ["hpml-lab", "ab", "HEAD", new, f"--budget={BUDGET_S}", "--json", "--", *PYTEST]
+    command = ["hpml-lab", "ab", "HEAD", new, f"--budget={budget_s}", "--json", "--", *PYTEST]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         sys.exit(done.stderr)
     return json.loads(done.stdout)
 
 
-def main(runs, slowdown, file):
+def is_slowed(verdict):
+    """Returns whether a case is one of those that `light_work` slows down."""
+    return any(verdict["fullname"].endswith(f"[{work.__name__}]") for work in WORK[::2])
+
+
+def main(runs, slowdown, file, budget_s=BUDGET_S):
     """Runs the comparisons and prints what was said how often."""
     new = slowed(slowdown) if slowdown else git("rev-parse", "HEAD")
     said, suites = Counter(), 0
     for number in range(1, runs + 1):
-        answer = compared(new)
+        answer = compared(new, budget_s)
         with file.open("a") as kept:
             print(json.dumps(answer), file=kept)
         verdicts = answer["verdicts"]
-        planted = {each["fullname"] for each in verdicts[::2]} if slowdown else set()
-        words = [(each["fullname"] in planted, each["verdict"]) for each in verdicts]
+        words = [(slowdown > 0 and is_slowed(each), each["verdict"]) for each in verdicts]
         said.update(words)
         suites += any(word in ("regressed", "improved") for slow, word in words if not slow)
         print(f"run {number}, {answer['pairs']} pairs: {[word for _, word in words]}", flush=True)
@@ -72,4 +79,4 @@ def main(runs, slowdown, file):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]))
+    main(int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])
