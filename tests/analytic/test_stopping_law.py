@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpml_lab.measure import sampling
+from hpml_lab.measure.clock import HostClock
 from hpml_lab.measure.median import autocorrelation_time, median_interval
 from hpml_lab.measure.sampling import MOST_WINDOWS, WINDOW, sample
 from hpml_lab.measure.stopping import PRECISE_ROUNDS, UntilPrecise
@@ -34,7 +35,7 @@ def _few_iterations():
         yield
 
 
-class Machine:
+class Machine(HostClock):
     """A clock and a step; calls take given seconds, over and over, and so may readings."""
 
     def __init__(self, steps_s, reading_s):
@@ -46,9 +47,6 @@ class Machine:
     def now_s(self):
         self._time_s += self._reading_s
         return self._time_s
-
-    def synchronise(self):
-        pass
 
     def step(self):
         self.calls += 1

@@ -178,8 +178,8 @@ def test_code_of_the_working_tree_is_refused(repository, monkeypatch):
     """A base that imports it would be the contender under another name."""
     git(repository, "mv", "src", "elsewhere")
     commit(repository)
-    path = [str(repository / "elsewhere"), os.environ["PYTHONPATH"]]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+    path = [str(repository / "elsewhere"), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, path)))
     done = ab(repository, "HEAD", "HEAD")
     assert done.returncode == 2
     assert f"paced was imported from {repository}/elsewhere/paced/__init__.py" in done.stderr

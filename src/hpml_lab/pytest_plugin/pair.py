@@ -6,13 +6,14 @@ import sys
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hpml_lab.history.run import Replication
-from hpml_lab.measure.record import Failure
 from hpml_lab.pytest_plugin.plan import shuffled
+
+if TYPE_CHECKING:
+    from hpml_lab.measure.record import Failure
 
 CHANNEL = "HPML_PAIR"  # the file of the job
 _LONGEST_MESSAGE = 300
@@ -62,6 +63,8 @@ class Pair:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Takes down which tests fail, and so leave nothing."""
         if report.failed:
+            from hpml_lab.measure.record import Failure
+
             crash = getattr(report.longrepr, "reprcrash", None)
             lines = (crash.message if crash else report.longreprtext).strip().splitlines() or [""]
             failure = Failure(1, "failed", lines[0][:_LONGEST_MESSAGE])
@@ -70,6 +73,8 @@ class Pair:
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         """Adds what concerns the run and no single benchmark."""
+        from hpml_lab.history.run import Replication
+
         output_json["hpml"] = asdict(Replication(1, self._seed, self._failures))
 
     def _is_foreign(self, name: str, file: Path) -> bool:
