@@ -30,7 +30,8 @@ INSTEAD = {
     "pytest -m slow": "pytest -m slow --collect-only -q",
     # Whether the machine became slower meanwhile is not the documentation's to say.
     'pytest tests/perf/test_batch_size.py -m "not gpu" --hpml-gate=before': (
-        'pytest tests/perf/test_batch_size.py -m "not gpu" --hpml-gate=before; test $? -le 1'
+        'pytest tests/perf/test_batch_size.py -m "not gpu" --benchmark-save=before &&'
+        ' { pytest tests/perf/test_batch_size.py -m "not gpu" --hpml-gate=before; test $? -le 1; }'
     ),
     'hpml-lab ab HEAD~1 -- tests/perf/test_batch_size.py -m "not gpu"': "hpml-lab ab --help",
     "pytest --hpml-data=/path/to/cifar-10 -m gpu --benchmark-save=cifar": (
