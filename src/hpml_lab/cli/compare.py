@@ -1,6 +1,7 @@
 """The command `hpml-lab compare`."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,26 +43,14 @@ def _repeated(args: list[str], several: set[str]) -> list[str]:
     return found
 
 
+_files = partial(click.option, multiple=True, type=click.Path(path_type=Path), metavar="FILE...")
+
+
 @click.command(cls=ManyFiles)
-@click.option(
-    "--base",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE...",
-    help="Saved runs of the baseline.",
-)
-@click.option(
-    "--new",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE...",
-    help="Saved runs of what is compared with it.",
-)
-@click.option(
+@_files("--base", help="Saved runs of the baseline.")
+@_files("--new", help="Saved runs of what is compared with it.")
+@_files(
     "--across",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE...",
     help="Instead of both: saved runs of machines to put beside the first, and published ones.",
 )
 @click.option("--alpha", default=0.01, show_default=True, help="Chance of any false alarm.")

@@ -1,11 +1,11 @@
 """The command `hpml-lab report`."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import click
+
+from hpml_lab.files import write_whole
 
 _FORMATS = ("html", "markdown")
 
@@ -34,21 +34,6 @@ def report(
     paths = list(files) or [latest(storage)]
     runs = [(str(path), read_run(path)) for path in paths]
     page = render(document(subjects(runs))).encode()
-    _write_whole(output, page)
+    write_whole(output, page)
     done = {"written": str(output), "format": kind, "bytes": len(page), "runs": [*map(str, paths)]}
     click.echo(json.dumps(done) if as_json else f"Written: {output}")
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all; one that was there is replaced."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide it from others
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -11,13 +11,13 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hpml_lab.errors import InputError
+from hpml_lab.files import write_whole, written
 
 _NUMBERED = re.compile(r"([0-9]+)_.*\.json", re.DOTALL)
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
@@ -43,7 +43,7 @@ def publish(run: dict[str, Any], folder: Path, name: str) -> Path:
         raise InputError(f"a run cannot be saved as {name!r}; give a name without '/'")
     text = strict_json(run, indent=1)
     make_folder(folder)
-    with _written(text, folder) as temporary:
+    with written(text.encode(), folder) as temporary:
         target = _placed(temporary, folder, name)
     sync_folder(folder)
     return target
@@ -55,8 +55,7 @@ def replace(run: dict[str, Any], path: Path) -> None:
     Raises:
         OSError: if it cannot be written; what was there still is.
     """
-    with _written(strict_json(run, indent=1), path.parent) as temporary:
-        temporary.replace(path)
+    write_whole(path, strict_json(run, indent=1).encode())
     sync_folder(path.parent)
 
 
@@ -93,21 +92,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@contextmanager
-def _written(text: str, folder: Path) -> Iterator[Path]:
-    """Yields a temporary file that is on the disk; afterwards there is none of its name."""
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".saving-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide it from others
-        yield Path(temporary)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _placed(temporary: Path, folder: Path, name: str) -> Path:

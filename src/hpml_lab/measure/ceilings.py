@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import msgspec
 import psutil
 import torch
 
+from hpml_lab.files import write_whole
 from hpml_lab.measure.clock import Clock, clock_for
 from hpml_lab.measure.fingerprint import software
 from hpml_lab.measure.fresh import in_fresh_process
@@ -96,7 +96,9 @@ def keep(found: Mapping[str, float | None]) -> None:
     """Puts ceilings into the cache folder, whole or not at all; a folder that refuses is left."""
     key = _key()
     with contextlib.suppress(OSError):
-        _replace(_file(key), msgspec.json.encode({"key": asdict(key), "ceilings": dict(found)}))
+        file = _file(key)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, msgspec.json.encode({"key": asdict(key), "ceilings": dict(found)}))
 
 
 def measure(clocks: Callable[[str], Clock] = clock_for, cuda: Any = torch.cuda) -> Ceilings:
@@ -173,16 +175,3 @@ def _key() -> Key:
 def _file(key: Key) -> Path:
     digest = hashlib.sha256(msgspec.json.encode(key, order="sorted")).hexdigest()
     return cache_folder() / f"ceilings-{key.machine}-{digest[:8]}.json"
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".ceilings-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
