@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from hpml_lab.history.run import Run
 from hpml_lab.report.answers.answer import deviation
-from hpml_lab.report.answers.edges import Learnt, all_learnt, confusion, kind
+from hpml_lab.report.answers.edge_lessons import Learnt, all_learnt, confusion, kind
 from hpml_lab.report.picture import Picture
 
 # Okabe and Ito 2008, from dark to light.

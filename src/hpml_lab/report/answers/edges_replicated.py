@@ -1,12 +1,73 @@
 """What others' runs of the edge lab came to: validation accuracy in %, mean and deviation.
 
-Five seeds each, eight of CNNs with ten images a class. By configuration, as `edges.kind` names it,
-then by training images of a class and epochs. Deviations of None were not given.
+By configuration, as `edge_lessons.kind` names it, then by training images of a class and epochs.
 """
 
-Outcome = tuple[float, float | None]
+import statistics
+from dataclasses import dataclass
 
-REPLICATED: dict[str, dict[tuple[int, int], Outcome]] = {
+from scipy.special import stdtr
+
+from hpml_lab.report.answers.answer import deviation
+
+_ROUNDED = 0.1  # replicated numbers are known to a tenth
+_SEEDS, _MORE_SEEDS = 5, 8
+_MORE = ("cnn 7 2023", "cnn 7 2025", "cnn 7 2023 detectors frozen")  # with ten images
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Accuracy that others' runs of a configuration came to.
+
+    Attributes:
+        mean: of the seeds, in %.
+        deviation: their sample standard deviation in percent points; None if it was not given.
+        seeds: how many.
+    """
+
+    mean: float
+    deviation: float | None
+    seeds: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f}" + ("" if self.deviation is None else f" ± {self.deviation:.1f}")
+
+    def contains(self, values: list[float]) -> bool:
+        """Returns whether the mean of accuracies lies inside mean ± deviation."""
+        return abs(self._gap(values)) <= (self.deviation or 0) + _ROUNDED
+
+    def place(self, values: list[float]) -> str:
+        """Returns where the mean of accuracies lies; outside, how far and in standard errors."""
+        if self.deviation is None:
+            return f"{self._gap(values):+.1f}"
+        if self.contains(values):
+            return "inside"
+        error = (self.deviation**2 / self.seeds + deviation(values) ** 2 / len(values)) ** 0.5
+        errors = f" ({abs(self._gap(values)) / error:.1f} se)" if error else ""
+        return f"{self._gap(values):+.1f}{errors}"
+
+    def equals_inside(self, seeds: int) -> float:
+        """Returns how often the mean of seeds of the same experiment would be inside.
+
+        For normal accuracies their distance in deviations of this one is Student's t times
+        sqrt(1/seeds + 1/self.seeds).
+        """
+        t = (1 / seeds + 1 / self.seeds) ** -0.5
+        return float(1 - 2 * stdtr(self.seeds - 1, -t))
+
+    def _gap(self, values: list[float]) -> float:
+        return statistics.fmean(values) - self.mean
+
+
+def outcome(kind: str, per_class: int, epochs: int) -> Outcome | None:
+    """Returns what a configuration came to; None if nobody has replicated it."""
+    found = _REPLICATED.get(kind, {}).get((per_class, epochs))
+    more = kind in _MORE and per_class == 10
+    return found and Outcome(*found, _MORE_SEEDS if more else _SEEDS)
+
+
+# Mean and deviation; a deviation of None was not given.
+_REPLICATED: dict[str, dict[tuple[int, int], tuple[float, float | None]]] = {
     "cnn 7 2023": {
         (10, 30): (42.9, 12.0), (10, 100): (63.7, 16.6), (10, 200): (73.6, 19.7),
         (10, 300): (82.8, 10.7), (10, 400): (81.7, 14.4),
