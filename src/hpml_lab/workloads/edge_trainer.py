@@ -50,14 +50,18 @@ class EdgeTrainer:
 
     def train(self, epochs: int) -> None:
         """Trains for some epochs more, every member in an order of its own."""
-        count = self.training_images[1].shape[1]
+        images, labels = self.training_images
         for _ in range(epochs):
-            orders = [torch.randperm(count, generator=order) for order in self._orders]
-            for batch in torch.stack(orders).to(self.device).split(self.training.batch_size, 1):
-                self._step(batch)
+            drawn = [torch.randperm(labels.shape[1], generator=order) for order in self._orders]
+            order = torch.stack(drawn).to(self.device)
+            batches = (
+                of[self._members, order].split(self.training.batch_size, 1)
+                for of in (images, labels)
+            )
+            for batch in zip(*batches, strict=True):
+                self._step(*batch)
 
-    def _step(self, batch: Tensor) -> None:
-        images, labels = (of[self._members, batch] for of in self.training_images)
+    def _step(self, images: Tensor, labels: Tensor) -> None:
         self._optimizer.zero_grad()
         cross_entropy(self.networks(images), labels).sum().backward()
         self._optimizer.step()
