@@ -5,6 +5,7 @@ import torch
 
 from hpml_lab.measure import clock as clock_module
 from hpml_lab.measure import disturbance
+from hpml_lab.measure.counters import network_counters
 from hpml_lab.measure.disturbance import Conditions
 from hpml_lab.measure.record import Learning, Row, Sampling
 from hpml_lab.pytest_plugin.measuring import Measure
@@ -150,7 +151,26 @@ def test_epochs_are_kept_with_the_warm_up_marked(bench, images):
     assert (record["samples"], len(record["processes"][0]), len(record["epochs"])) == (16, 2, 3)
     assert record["case"]["batch_size"] == 8
     assert (record["case"]["source"], record["case"]["timing"]) == ("generated", "throughput")
-    assert record["counters"] == {"graphs": 3}
+    assert record["counters"]["graphs"] == 3
+
+
+def test_a_step_of_the_training_is_counted_behind_its_epochs(bench, images):
+    """A sample is 3 x 32 x 32 float32 pixels and an int64 label; plain SGD keeps no state."""
+    training = Training(width=2, images=16, batch_size=8, workers=0, optimizer="sgd")
+    measure, trainer = Measure(bench, {}), Trainer(training, images)
+    measure.epochs(trainer, rounds=1)
+    assert measure.counters["sample_bytes"] == 3 * 32 * 32 * 4 + 8
+    assert measure.counters["optimizer_state_bytes"] == 0
+    of_a_sample = network_counters(trainer.model)["flops_per_sample"]
+    assert measure.counters["step_flops"] == 8 * of_a_sample
+
+
+def test_nothing_is_counted_where_nothing_is_measured(bench, images):
+    """With --benchmark-disable the epochs run, and no step behind them."""
+    bench.rounds_s = list
+    measure = Measure(bench, {})
+    measure.epochs(Trainer(Training(width=2, images=16, batch_size=8, workers=0), images), rounds=1)
+    assert measure.counters == {}
 
 
 def test_an_evaluation_is_kept_apart_from_its_epoch(bench, images):

@@ -32,6 +32,7 @@ def test_a_step_is_counted_whole():
     """
     counts = step_counters(linear_step())
     assert counts["parameters"] == 18
+    assert counts["sample_bytes"] == 5 * 4 + 8  # five float32 and an int64 label
     assert counts["optimizer_state_bytes"] == 2 * 18 * 4
     assert counts["step_counters"] == 2
     assert counts["step_flops"] == 2 * (2 * 8 * 5 * 3)

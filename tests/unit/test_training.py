@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from hpml_lab.errors import InputError
 from hpml_lab.measure.epochs import run_epoch
@@ -147,6 +148,14 @@ def test_a_step_is_the_textbook_s():
     assert step().item() == 36.0
     assert model.weight.item() == pytest.approx(2.0 - 0.01 * 2 * 3 * 6)
     assert (step.samples, step.device) == (1, "cpu")
+
+
+def test_a_fixed_step_starts_no_worker(images, monkeypatch):
+    """Its batch holds the first images, read in this process."""
+    trainer = Trainer(replace(SMALL, workers=2), images)
+    monkeypatch.setattr(DataLoader, "__iter__", None)
+    _, labels = trainer.fixed_step().batch
+    assert labels.tolist() == images.labels[: SMALL.batch_size].tolist()
 
 
 def test_bfloat16_is_autocast(images):

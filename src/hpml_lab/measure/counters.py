@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -49,12 +50,16 @@ def step_counters(step: TrainingStep) -> dict[str, int]:
         step: has run before, so that its optimizer has its state.
 
     Returns:
-        ``parameters`` (elements); those of `optimizer_state`; ``step_flops`` (convolutions and
-        matrix products, multiply-add = 2) and ``step_operators`` (dispatched that launch work),
-        both unless a module is compiled, whose operators are no longer dispatched;
-        ``kernel_launches`` on CUDA, where a replayed graph counts once.
+        ``parameters`` (elements); ``sample_bytes`` (of the batch, targets included); those of
+        `optimizer_state`; ``step_flops`` (convolutions and matrix products, multiply-add = 2) and
+        ``step_operators`` (dispatched that launch work), both unless a module is compiled, whose
+        operators are no longer dispatched; ``kernel_launches`` on CUDA, where a replayed graph
+        counts once.
     """
-    counts = {"parameters": sum(p.numel() for p in step.model.parameters())}
+    counts = {
+        "parameters": sum(p.numel() for p in step.model.parameters()),
+        "sample_bytes": sum(part.nbytes for part in step.batch) // step.samples,
+    }
     counts |= optimizer_state(step.optimizer)
     if not any(hasattr(module, "_orig_mod") for module in step.model.modules()):
         with FlopCounterMode(display=False) as flops, OperatorCounter() as operators:
@@ -71,6 +76,7 @@ def kernel_launches(calls: Iterable[str]) -> int:
 
 
 def _runtime_calls(step: Callable[[], Any]) -> list[str]:
+    torch.compiler.cudagraph_mark_step_begin()  # a graph may write over what the last step gave
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as seen:
         step()
     return [event.name for event in seen.events() or []]

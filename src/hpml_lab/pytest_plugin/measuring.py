@@ -101,7 +101,7 @@ class Measure:
         timing: "Timing" = "phases",
         evaluated: bool = False,
     ) -> list["Epoch"]:
-        """Trains for a number of epochs, each a round.
+        """Trains for a number of epochs, each a round, and counts one more step behind them.
 
         Args:
             trainer: what to train; its `Training` becomes the case.
@@ -114,6 +114,7 @@ class Measure:
             all epochs, warm-up first.
         """
         from hpml_lab.measure.clock import clock_for
+        from hpml_lab.measure.counters import step_counters
         from hpml_lab.measure.epochs import run_epoch
         from hpml_lab.measure.evaluation import evaluate
 
@@ -140,6 +141,8 @@ class Measure:
             behind=evaluation if evaluated else None,
         )
         self._samples = self._epochs[-1].samples
+        if self._bench.rounds_s():
+            self.counters |= step_counters(trainer.fixed_step())
         return self._epochs
 
     def describe(self, trainer: "Trainer") -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from hpml_lab.errors import InputError
 from hpml_lab.workloads.cifar10 import Images
@@ -88,8 +88,10 @@ class Trainer:
         return logits
 
     def fixed_step(self) -> TrainingStep:
-        """Returns a step on the loader's first batch, kept on the device: no loading in it."""
-        return self._fixed(self.to_device(next(iter(self.loader))))
+        """Returns a step on a batch of the first images, kept on the device: no loading in it."""
+        # In this process: workers would start for one batch.
+        samples = [self.loader.dataset[index] for index in range(self.training.batch_size)]
+        return self._fixed(self.to_device(tuple(default_collate(samples))))
 
     def _fixed(self, batch: Batch) -> TrainingStep:
         return TrainingStep(
