@@ -15,9 +15,9 @@ from hpml_lab.claims.checks import (
     convolution,
     dropout,
     dropout_runs,
+    edge_outcomes,
     formulas,
     memory_lab,
-    perceptron,
     pooling,
     ridge,
     stripes,
@@ -26,6 +26,7 @@ from hpml_lab.claims.checks import (
 )
 from hpml_lab.claims.decide import decide
 from hpml_lab.claims.ledger import ledger
+from hpml_lab.workloads.edge_training import EdgeTraining
 
 
 @pytest.mark.parametrize(
@@ -143,42 +144,22 @@ def test_accuracies_on_another_grid_are_refused():
     assert not memory_lab.on_grid(4095).holds
 
 
-def test_starts_before_the_end_leave_no_stripe_empty():
-    """Without the start at 27, the stripes that were found empty are there."""
-    assert stripes.never_empty(stripes.Stripes(range(1, 27), 27)).holds
+def test_the_generator_of_2025_leaves_no_stripe_empty():
+    """Where only stripes that fit are drawn, those that were found empty are there."""
+    assert stripes.never_empty(2025).holds
 
 
-def test_images_show_their_stripe_in_its_direction():
-    """A horizontal stripe is constant along rows, a vertical one along columns, none everywhere."""
-    images, labels = stripes.EVERYWHERE.images(20, 0)
-    along_rows, along_columns = images.std(2).amax(1), images.std(1).amax(1)
-    assert torch.all(along_rows[labels == 0] < 1e-6)
-    assert torch.all(along_columns[labels == 1] < 1e-6)
-    assert torch.all(along_rows[labels == 2] + along_columns[labels == 2] < 1e-6)
-    assert torch.mean((along_columns[labels == 0] > 0).float()) > 0.8
+def test_what_is_shown_at_home_was_not_trained_on():
+    """Shifted networks that learn by heart know their own images, not all new ones there."""
+    training = EdgeTraining(network="mlp", per_class=5, epochs=60, shifted=True)
+    home = edge_outcomes.outcome(training, 3, at_home=True)
+    away = edge_outcomes.outcome(training, 3)
+    assert home.training_accuracy == away.training_accuracy > 0.9
+    assert away.accuracy < home.accuracy < home.training_accuracy
 
 
-def test_stacked_training_is_that_of_one_network():
-    """One of many MLPs trained together ends where a network of its own ends."""
-    images, labels = stripes.EVERYWHERE.images(10, 0)
-    images = images.flatten(1)
-    stacked = perceptron.Perceptrons(2)
-    alone = torch.nn.Sequential(
-        torch.nn.Linear(784, 50),
-        torch.nn.ReLU(),
-        torch.nn.Linear(50, 10),
-        torch.nn.ReLU(),
-        torch.nn.Linear(10, 3),
-    )
-    with torch.no_grad():
-        for parameter, weights in zip(alone.parameters(), stacked.weights, strict=True):
-            parameter.copy_(weights[1].T.reshape(parameter.shape))
-    stacked.train(images.expand(2, -1, -1), labels, 2)
-    optimizer = torch.optim.SGD(alone.parameters(), lr=1e-2, momentum=0.9)
-    generator = torch.Generator().manual_seed(1)
-    for _ in range(2):
-        for batch in torch.randperm(30, generator=generator).split(10):
-            optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(alone(images[batch]), labels[batch]).backward()
-            optimizer.step()
-    torch.testing.assert_close(stacked(images.expand(2, -1, -1))[1], alone(images))
+def test_shares_of_a_class_add_up():
+    """Each image is called something; the losses of right answers are the smaller ones."""
+    seen = edge_outcomes.outcome(EdgeTraining(network="mlp", per_class=5, epochs=20), 2)
+    torch.testing.assert_close(seen.confusion.sum(1), torch.ones(3))
+    assert seen.loss_of_wrong > seen.loss

@@ -4,24 +4,29 @@ Stands in for the trained CNN: fixed random filters, ReLU, the mean over the ima
 linear classifier on them. It has the CNN's two properties, local filters and no positions.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hpml_lab.claims.checks.edge_outcomes import one_thread, outcome
 from hpml_lab.claims.checks.formulas import show
-from hpml_lab.claims.checks.perceptron import SEEDS, Perceptrons, one_thread, outcomes
+from hpml_lab.claims.checks.perceptron import MLP_100
 from hpml_lab.claims.checks.registry import Finding, decides
-from hpml_lab.claims.checks.stripes import CLASSES, EVERYWHERE, SIDE
+from hpml_lab.workloads.edge_trainer import EdgeTrainer
+from hpml_lab.workloads.edge_training import EdgeTraining
+from hpml_lab.workloads.edges import edge_images, fixed_order, place
 
-_FILTERS, _PER_CLASS = 20, 400
-_ORDER = torch.randperm(SIDE * SIDE, generator=torch.Generator().manual_seed(0))
+_FILTERS, _PER_CLASS, _CLASSES = 20, 400, 3
+_SEEDS = range(3)
 
 
-def permuted(images: Tensor) -> Tensor:
-    """Returns images (n, 28, 28) with all pixels in another order, the same in each."""
-    return images.flatten(1)[:, _ORDER].view_as(images)
+def _images(seed: int, *, permute: bool) -> tuple[Tensor, Tensor]:
+    """Returns images (n, 1, 28, 28) and labels, the pixels of all in one other order if asked."""
+    order = fixed_order(0) if permute else None
+    return edge_images(place(2023), _CLASSES, _PER_CLASS, seed, order)
 
 
 def neighbours(images: Tensor, distance: int = 1) -> float:
@@ -46,9 +51,8 @@ def local_accuracy(kernel: int, permute: bool) -> float:
     filters = torch.rand(_FILTERS, 1, kernel, kernel, generator=torch.Generator().manual_seed(0))
     samples = []
     for seed in (0, 1):
-        images, labels = EVERYWHERE.images(_PER_CLASS, seed)
-        images = permuted(images) if permute else images
-        padded = functional.pad(images[:, None], (kernel // 2,) * 4, mode="reflect")
+        images, labels = _images(seed, permute=permute)
+        padded = functional.pad(images, (kernel // 2,) * 4, mode="reflect")
         responses = functional.conv2d(padded, (2 * filters - 1) / kernel)
         samples.append((functional.relu(responses).mean((2, 3)).double(), labels))
     return _linear_accuracy(*samples)
@@ -57,8 +61,8 @@ def local_accuracy(kernel: int, permute: bool) -> float:
 def _linear_accuracy(training: tuple[Tensor, Tensor], unseen: tuple[Tensor, Tensor]) -> float:
     mean, scale = training[0].mean(0), training[0].std(0)
     inputs, others = (training[0] - mean) / scale, (unseen[0] - mean) / scale
-    weights = torch.zeros(inputs.shape[1], CLASSES, dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros(CLASSES, dtype=torch.float64, requires_grad=True)
+    weights = torch.zeros(inputs.shape[1], _CLASSES, dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(_CLASSES, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights, bias], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> float:
@@ -79,21 +83,22 @@ def _mlp_difference() -> float:
     One sees the pixels in order, the other permuted and with its first weights permuted likewise:
     as likely a start as any.
     """
-    images, labels = EVERYWHERE.images(10, 0)
-    plain, other = Perceptrons(), Perceptrons()
+    training = EdgeTraining(network="mlp", per_class=10, epochs=30)
+    plain, other = (EdgeTrainer(replace(training, permuted=on), _SEEDS) for on in (False, True))
     with torch.no_grad():
-        other.weights[0].copy_(plain.weights[0][:, _ORDER])
-    flat = images.flatten(1).expand(SEEDS, -1, -1)
-    plain.train(flat, labels, 30)
-    other.train(flat[:, :, _ORDER], labels, 30)
+        for seed, weight in enumerate(other.networks.weights["1.weight"]):
+            weight.copy_(plain.networks.weights["1.weight"][seed][:, fixed_order(seed)])
+    for trainer in (plain, other):
+        trainer.train(training.epochs)
     with torch.no_grad():
-        return float((plain(flat) - other(flat[:, :, _ORDER])).abs().max())
+        said = [trainer.networks(trainer.validation_images[0]) for trainer in (plain, other)]
+    return float((said[0] - said[1]).abs().max())
 
 
 @decides("001-4e-observe")
 def _worse_than_the_mlp() -> Finding:
     plain, after = local_accuracy(7, False), local_accuracy(7, True)
-    (mlp,) = outcomes(EVERYWHERE, EVERYWHERE, 100, (30,))
+    mlp = outcome(MLP_100)
     difference = _mlp_difference()
     evidence = f"position-free local features fall from {100 * plain:.1f} to {100 * after:.1f} %"
     evidence += f"; the MLP's {100 * mlp.accuracy:.1f} % stay: logits differ by {difference:.1g}"
@@ -103,9 +108,11 @@ def _worse_than_the_mlp() -> Finding:
 
 @decides("001-4e-why")
 def _weak_correlations() -> Finding:
-    images, labels = EVERYWHERE.images(_PER_CLASS, 0)
-    stripes = images[labels < 2]
-    before, after = ([neighbours(i, d) for d in (1, 2, 3)] for i in (stripes, permuted(stripes)))
+    stripes, moved = (
+        images[labels < _CLASSES - 1, 0]
+        for images, labels in (_images(0, permute=on) for on in (False, True))
+    )
+    before, after = ([neighbours(of, d) for d in (1, 2, 3)] for of in (stripes, moved))
     accuracies = [local_accuracy(kernel, True) for kernel in (3, 7)]
     evidence = f"pixels 1, 2 and 3 apart correlate by {show(before, 2)}, permuted {show(after, 2)}"
     evidence += f", any two by {any_two(stripes):.2f}; 3 x 3 and 7 x 7 {show(accuracies, 3)} right"
