@@ -96,6 +96,17 @@ def test_rounds_are_kept_by_process_and_together():
     assert ours["flags"] == []
 
 
+def test_epochs_are_those_of_the_middle_process():
+    """Medians 9, 1 and 2: the third process stands for the case, not the slow first one."""
+    measured = {
+        1: record([9.0, 9.0], epochs=[1], stalls={"fetch_s": 8.0}),
+        2: record([1.0, 1.0], epochs=[2], stalls={"fetch_s": 0.1}),
+        3: record([2.0, 2.0], epochs=[3], stalls={"fetch_s": 0.2}),
+    }
+    ours = merged(measured, [], 3)["extra_info"]["hpml"]
+    assert (ours["epochs"], ours["stalls"]) == ([3], {"fetch_s": 0.2})
+
+
 def test_a_benchmark_of_the_stock_fixture_has_its_rounds_by_process_too():
     """Its case is made of its parameters, as far as they are plain values."""
     one = merged({1: record([1.0]), 2: record([2.0])}, [], 2)

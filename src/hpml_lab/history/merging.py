@@ -1,5 +1,6 @@
 """One run from what several processes left of its tests."""
 
+import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
@@ -39,22 +40,31 @@ def merged(records: Mapping[int, Record], failures: Iterable[Failure], processes
         processes: how many there are.
 
     Returns:
-        the record of the first process that measured, with the rounds of all in ``stats.data`` and,
-        by process, in ``extra_info.hpml.processes``.
+        the record of the middle process by its median round, whose epochs and stalls stand for the
+        case, with the rounds of all in ``stats.data`` and, by process, in
+        ``extra_info.hpml.processes``.
     """
-    _, first = min(records.items())
+    middle = _middle(records)
     rounds = [_rounds(records.get(number)) for number in range(1, processes + 1)]
     ours = {number: _measurement(record) for number, record in sorted(records.items())}
-    measurement = next(iter(ours.values())) | {
+    measurement = _measurement(middle) | {
+        "counters": next(iter(ours.values()))["counters"],  # of the first: flags name the others'
         "processes": rounds,
         "sampling": [_sampling(ours.get(number)) for number in range(1, processes + 1)],
         "failures": [asdict(failure) for failure in failures],
         "flags": list(dict.fromkeys([*_flags(ours.values()), *_differences(ours)])),
     }
-    return first | {
-        "stats": first["stats"] | {"data": [second for each in rounds for second in each]},
-        "extra_info": first["extra_info"] | {"hpml": measurement},
+    return middle | {
+        "stats": middle["stats"] | {"data": [second for each in rounds for second in each]},
+        "extra_info": middle["extra_info"] | {"hpml": measurement},
     }
+
+
+def _middle(records: Mapping[int, Record]) -> Record:
+    """Returns the lower middle of the processes that have rounds; the first if none has."""
+    taken = [record for _, record in sorted(records.items())]
+    measured = sorted(filter(_rounds, taken), key=lambda record: statistics.median(_rounds(record)))
+    return measured[(len(measured) - 1) // 2] if measured else taken[0]
 
 
 def _rounds(record: Record | None) -> list[float]:

@@ -105,11 +105,11 @@ class Measurement:
         samples: how many one iteration works on; None if that has no meaning.
         processes: for each process, the seconds an iteration took in each of its rounds; empty
             for one that failed or was not reached.
-        counters: exact integers; equal in every process.
+        counters: exact integers; equal in every process, or those of the first and flagged.
         memory: bytes.
         stalls: shares and seconds lost to loading.
-        epochs: warm-up and measured, in order; like all but `processes`, those of the first process
-            that has rounds.
+        epochs: warm-up and measured, in order; like all that is not told of each process, those of
+            the process in the middle by its median round.
         sampling: how each process took its rounds; None of one that has none, and of epochs.
         failures: of processes that left no rounds.
         flags: reasons to doubt the numbers, such as counters that differ between processes.
