@@ -40,6 +40,7 @@ def difference(training, epochs=3, seeds=SEEDS):
         {"network": "mlp", "shifted": True},
         {"network": "wider", "classes": 5, "kernel": 5, "optimizer": "adam", "learning_rate": 1e-3},
         {"network": "deeper", "generator": 2025, "kernel": 3},
+        {"kernel": 27, "per_class": 2},
         {"detectors": True, "frozen": True},
     ],
     ids=str,

@@ -1,6 +1,7 @@
 """Training of the edge lab's networks: all seeds at once, or one alone."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ class EdgeTrainer:
 
     Attributes:
         networks: the members.
-        training_images, validation_images: (seeds, n, 1, 28, 28) and labels (seeds, n).
+        training_images: (seeds, n, 1, 28, 28) and labels (seeds, n).
 
     Raises:
         InputError: if the device cannot be had.
@@ -37,12 +38,16 @@ class EdgeTrainer:
         self.training, self.seeds, self.device = training, list(seeds), device
         self.networks = Ensemble([training.build(seed) for seed in seeds], device)
         self.training_images = self._stacked([training.training_images(s) for s in seeds])
-        self.validation_images = self._stacked([training.validation_images(s) for s in seeds])
         self._optimizer = build_optimizer(
             training.optimizer, self.networks.trainable, _SETTINGS, training.learning_rate
         )
         self._orders = [order_of(seed) for seed in seeds]
         self._members = torch.arange(len(seeds), device=device)[:, None]
+
+    @cached_property
+    def validation_images(self) -> tuple[Tensor, Tensor]:
+        """Images (seeds, n, 1, 28, 28) that are not trained on, and labels (seeds, n)."""
+        return self._stacked([self.training.validation_images(seed) for seed in self.seeds])
 
     def _stacked(self, drawn: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
         images, labels = (torch.stack(of).to(self.device) for of in zip(*drawn, strict=True))
