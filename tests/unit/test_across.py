@@ -12,8 +12,11 @@ from hpml_lab.claims.machines import published_machines
 from hpml_lab.history.run import read_run
 from hpml_lab.report import across as report
 from hpml_lab.report.terminal import render
-from hpml_lab.verdict.across import Subject, across, differing, judge, subjects
+from hpml_lab.verdict.across import across
+from hpml_lab.verdict.agreement import judge
+from hpml_lab.verdict.comparability import differing
 from hpml_lab.verdict.ratios import QUESTIONS, ratios
+from hpml_lab.verdict.subjects import Subject, subjects
 
 SAVED = Path(__file__).parents[2] / "benchmarks"
 OPTIMIZERS = QUESTIONS[0]

@@ -98,7 +98,7 @@ def test_a_full_disk_is_one_line(project, monkeypatch):
     def full(_run, _folder, _name):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hpml_lab.pytest_plugin.benchmark.publish", full)
+    monkeypatch.setattr("hpml_lab.pytest_plugin.session.publish", full)
     project.makepyfile(SLEEPLESS)
     result = project.runpytest_inprocess("--benchmark-save=x")
     assert result.ret == 1

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 
 from hpml_lab.claims.machines import ONE_PROCESS, published_machines
-from hpml_lab.verdict.across import differing
+from hpml_lab.verdict.comparability import differing
 from hpml_lab.verdict.ratios import QUESTIONS, ratios
 from hpml_lab.workloads.profiles import profile_for
 

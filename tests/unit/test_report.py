@@ -18,7 +18,7 @@ from hpml_lab.report import markdown_document
 from hpml_lab.report.answers.answer import Answer
 from hpml_lab.report.document import Document, Section, document
 from hpml_lab.report.picture import Picture
-from hpml_lab.verdict.across import Subject
+from hpml_lab.verdict.subjects import Subject
 
 SAVED = Path(__file__).parents[2] / "benchmarks/amd-epyc-2cpu-118a12e1/0002_bench.json"
 FEW = {"workers", "batch_size"}

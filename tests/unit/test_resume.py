@@ -290,7 +290,7 @@ def test_a_run_that_cannot_be_saved_says_how_to_recover_it(project, monkeypatch)
     def full(_run, _folder, _name):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hpml_lab.pytest_plugin.benchmark.publish", full)
+    monkeypatch.setattr("hpml_lab.pytest_plugin.session.publish", full)
     project.makepyfile("def test_a(measure): measure(int)")
     result = project.runpytest_inprocess(*SAVED)
     line = "Exit: the run could not be saved under *: No space left on device; free space, then *"

@@ -101,7 +101,8 @@ def _across(files: tuple[Path, ...], alpha: float, as_json: bool) -> str:
     from hpml_lab.report.across import answers, record
     from hpml_lab.report.answers.answer import records_fit
     from hpml_lab.report.terminal import render
-    from hpml_lab.verdict.across import Subject, across, subjects
+    from hpml_lab.verdict.across import across
+    from hpml_lab.verdict.subjects import Subject, subjects
 
     own = subjects([(str(file), read_run(file)) for file in files])
     published = [Subject(each.name, each.run, each.caveats) for each in published_machines()]

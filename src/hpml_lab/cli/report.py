@@ -27,7 +27,7 @@ def report(
     from hpml_lab.history.store import latest
     from hpml_lab.report import html, markdown_document
     from hpml_lab.report.document import document
-    from hpml_lab.verdict.across import subjects
+    from hpml_lab.verdict.subjects import subjects
 
     kind = kind or ("markdown" if output.suffix in (".md", ".markdown") else "html")
     render = html.render if kind == "html" else markdown_document.render

@@ -7,9 +7,10 @@ import pytest
 
 from hpml_lab.errors import HpmlError, InputError, RunFileError
 from hpml_lab.pytest_plugin import cases, pair, plan
-from hpml_lab.pytest_plugin.benchmark import Bench, Session, hold_comparison, will_save
+from hpml_lab.pytest_plugin.benchmark import Bench
 from hpml_lab.pytest_plugin.measuring import Measure
 from hpml_lab.pytest_plugin.progress import Progress
+from hpml_lab.pytest_plugin.session import Session, hold_comparison, will_save
 from hpml_lab.pytest_plugin.settings import Settings, add_options, read_settings
 from hpml_lab.pytest_plugin.worker import connect
 

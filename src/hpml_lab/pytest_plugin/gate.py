@@ -13,8 +13,8 @@ from hpml_lab.errors import InputError, RunFileError
 from hpml_lab.history.baselines import find_baseline, runs_before
 from hpml_lab.history.run import Run, read_run, run_of
 from hpml_lab.measure.machine import identity, state
-from hpml_lab.pytest_plugin.benchmark import Session
 from hpml_lab.pytest_plugin.scope import Scope
+from hpml_lab.pytest_plugin.session import Session
 from hpml_lab.report import actions
 from hpml_lab.report import comparison as table
 from hpml_lab.report.annotations import Place

@@ -15,7 +15,7 @@ from hpml_lab.history.ending import Ending
 from hpml_lab.history.journal import Journal, now
 from hpml_lab.history.journal_lines import Endings, Header
 from hpml_lab.history.resuming import unfinished
-from hpml_lab.pytest_plugin.benchmark import Session
+from hpml_lab.pytest_plugin.session import Session
 from hpml_lab.pytest_plugin.settings import Settings
 
 

@@ -16,11 +16,11 @@ from hpml_lab.history.run import Replication
 from hpml_lab.measure.record import Failure
 from hpml_lab.measure.termination import termination_interrupts
 from hpml_lab.pytest_plugin import plan
-from hpml_lab.pytest_plugin.benchmark import Session
 from hpml_lab.pytest_plugin.ending import ending, replay, replay_warning
 from hpml_lab.pytest_plugin.interpreter import Death, Interpreter
 from hpml_lab.pytest_plugin.journaling import Journaling
 from hpml_lab.pytest_plugin.progress import Progress
+from hpml_lab.pytest_plugin.session import Session
 from hpml_lab.pytest_plugin.settings import Settings
 
 _MISSING = Death(

@@ -7,7 +7,7 @@ import pytest
 from hpml_lab.errors import MeasurementError, RunFileError
 from hpml_lab.history.run import read_run
 from hpml_lab.measure.machine import state
-from hpml_lab.pytest_plugin.benchmark import Session
+from hpml_lab.pytest_plugin.session import Session
 from hpml_lab.report import answers, terminal
 
 _ANNOUNCEMENT = "Measuring this machine's ceilings, which is done once: some seconds ..."

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hpml_lab.measure.record import Failure, Kind
-from hpml_lab.pytest_plugin.benchmark import Session
 from hpml_lab.pytest_plugin.interpreter import CHANNEL
+from hpml_lab.pytest_plugin.session import Session
 
 _LONGEST_MESSAGE = 300
 _NO_MEMORY = ("out of memory", "can't allocate memory")  # CUDA's words, and those of the CPU

@@ -7,7 +7,10 @@ from typing import Any
 
 from hpml_lab.report.answers.answer import Answer
 from hpml_lab.units import flop_rate, mebibytes, per_second, percent, ratio, seconds
-from hpml_lab.verdict.across import ALIKE, Across, Beside, Counted, Placed, Subject, Table
+from hpml_lab.verdict.across import Across, Placed
+from hpml_lab.verdict.agreement import ALIKE, Beside, Table
+from hpml_lab.verdict.counted import Counted
+from hpml_lab.verdict.subjects import Subject
 
 _MOST_UNEQUAL = 10
 

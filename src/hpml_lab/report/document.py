@@ -11,8 +11,9 @@ from hpml_lab.report.answers import answers, doubts, timed
 from hpml_lab.report.answers.answer import Answer, records_fit
 from hpml_lab.report.picture import Picture
 from hpml_lab.report.pictures import pictures
-from hpml_lab.verdict.across import Subject, across
+from hpml_lab.verdict.across import across
 from hpml_lab.verdict.compare import compare
+from hpml_lab.verdict.subjects import Subject
 
 _MOST_PICTURES = 60
 

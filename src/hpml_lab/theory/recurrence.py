@@ -9,7 +9,8 @@ reverse order of the forward pass; where two meet, the sum is a block of its own
 
 from hpml_lab.errors import InputError
 from hpml_lab.theory.memory import Step, record_state, record_update
-from hpml_lab.theory.resnet import Block, Convolution, Layout, ResNet
+from hpml_lab.theory.resnet import ResNet
+from hpml_lab.theory.resnet_layout import Block, Convolution, Layout
 from hpml_lab.theory.timeline import Recorder, Timeline
 
 _FLOAT, _LABEL, _INDEX, _COUNTER = 4, 8, 8, 8

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from hpml_lab.errors import InputError, unknown
 from hpml_lab.theory import accounting
 from hpml_lab.theory.accounting import Cost
+from hpml_lab.theory.resnet_layout import Block, Convolution, Layout, strided
 from hpml_lab.theory.scalars import whole
 
 _CIFAR_SIDES = range(25, 57)  # three stages halve it, and one window of 4x4 is pooled at the end
@@ -34,100 +35,6 @@ _NAMES = {
     "cifar": _Names("conv", "norm", "stages.{stage}.{index}", "norm{}", "shortcut", "linear"),
     "imagenet": _Names("conv1", "bn1", "layer{number}.{index}", "bn{}", "downsample", "fc"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Convolution:
-    """A convolution without bias, on square images, and the batch norm behind it.
-
-    Attributes:
-        name: its module's path.
-        norm: the path of the batch norm's module; empty without one.
-        inputs: channels that come in.
-        outputs: channels that go out.
-        kernel: its side; the padding is half of it.
-        stride: pixels between windows.
-        side: of the image that comes in, in pixels.
-    """
-
-    name: str
-    norm: str
-    inputs: int
-    outputs: int
-    kernel: int
-    stride: int
-    side: int
-
-    @property
-    def side_after(self) -> int:
-        """The side of the image that goes out, in pixels."""
-        return _strided(self.side, self.stride)
-
-    @property
-    def weights(self) -> int:
-        """Elements of the kernel."""
-        return self.inputs * self.outputs * self.kernel**2
-
-    @property
-    def pixels_after(self) -> int:
-        """Elements that go out, per image."""
-        return self.outputs * self.side_after**2
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A residual block.
-
-    Attributes:
-        name: its module's path.
-        convolutions: in order, ReLU behind each; behind the last one after the addition.
-        projection: the 1x1 convolution on the way around, where shapes differ.
-    """
-
-    name: str
-    convolutions: tuple[Convolution, ...]
-    projection: Convolution | None
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A network on images of one size.
-
-    Attributes:
-        stem: the first convolution.
-        pool_side: the side behind max pooling, in pixels; 0 where there is none.
-        blocks: in order.
-        last_side: the side in front of average pooling, in pixels.
-        features: inputs of the linear layer.
-        classes: its outputs.
-        linear: its path.
-    """
-
-    stem: Convolution
-    pool_side: int
-    blocks: tuple[Block, ...]
-    last_side: int
-    features: int
-    classes: int
-    linear: str
-
-    @property
-    def convolutions(self) -> Iterator[Convolution]:
-        """All convolutions, in the order of their parameters."""
-        yield self.stem
-        for block in self.blocks:
-            yield from block.convolutions
-            if block.projection is not None:
-                yield block.projection
-
-    @property
-    def parameter_sizes(self) -> list[int]:
-        """Elements of each parameter tensor, in the modules' order."""
-        sizes = []
-        for layer in self.convolutions:
-            sizes.append(layer.weights)
-            sizes += [layer.outputs] * 2 if layer.norm else []
-        return [*sizes, self.features * self.classes, self.classes]
 
 
 @dataclass(frozen=True)
@@ -178,7 +85,7 @@ class ResNet:
             raise InputError(f"image is {image}; it must be from 25 to 56 pixels")
         shape = (3, self.width, 3, 1) if cifar else (3, self.width, 7, 2)
         stem = self._convolution(names.convolution, names.norm, shape, whole("image", image, 1))
-        pool_side = 0 if cifar else _strided(stem.side_after, 2)
+        pool_side = 0 if cifar else strided(stem.side_after, 2)
         blocks = tuple(self._blocks(pool_side or stem.side_after))
         last = blocks[-1].convolutions[-1]
         return Layout(
@@ -259,7 +166,3 @@ def _cost(layer: Convolution, *, first: bool) -> Cost:
         first=first,
     )
     return cost + accounting.batch_norm(layer.outputs, layer.side_after) if layer.norm else cost
-
-
-def _strided(side: int, stride: int) -> int:
-    return (side - 1) // stride + 1

@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hpml_lab.history.run import MachineInfo, Run
+from hpml_lab.measure.record import Value
 from hpml_lab.verdict.sides import Case
 
 _SHOWN = 3
+# What belongs to a machine, and what the pixels are: they say nothing of time or memory.
+_MAY_DIFFER = ("device", "pin_memory", "source")
 
 
 def machine_difference(base: Sequence[Run], new: Sequence[Run]) -> str | None:
@@ -52,6 +55,18 @@ def settings_difference(base: Case, new: Case) -> str | None:
     if base.measurement is None or new.measurement is None:
         return None
     return _first_difference("other settings", [base.settings, new.settings], absent=True)
+
+
+def differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> list[str]:
+    """Returns the settings that differ between machines' cases, of those known of both.
+
+    Those that say nothing of time or memory are left out.
+    """
+    return [
+        name
+        for name, value in one.items()
+        if name in other and name not in _MAY_DIFFER and other[name] != value
+    ]
 
 
 def _first_difference(
