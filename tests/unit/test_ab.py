@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from simulated import CONFTEST
 
+from hpml_lab.ab.process import Revision
+from hpml_lab.errors import MeasurementError
+
 TEST = """
     from paced import SECONDS
 
@@ -217,3 +220,10 @@ def test_a_stopped_comparison_leaves_nothing(repository, sent):
     assert_nothing_is_left(repository)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_a_process_that_hangs_is_given_up(repository, tmp_path):
+    """It is killed at the limit, and the error says what to do."""
+    side = Revision("HEAD", "", repository, None, Path(), PYTEST[1:], limit_s=0.01)
+    with pytest.raises(MeasurementError, match=r"HEAD took longer than 0\.01 s, give --budget"):
+        side.measure(1, 0, [], tmp_path)

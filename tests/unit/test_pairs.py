@@ -76,6 +76,15 @@ def test_pairs_run_in_an_order_that_the_seed_decides():
     assert pairs[::2] == pairs[1::2] == sorted(pairs[::2])
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_either_side_is_first_in_one_of_two_pairs(seed):
+    """Whatever being first costs, it costs both sides as often."""
+    log = measured(SAME, SAME, enough=counting(20), seed=seed, margin=1e-6)[2]
+    assert len(log) == 40
+    first = [name for name, *_ in log[::2]]
+    assert all(set(two) == {"base", "new"} for two in zip(first[::2], first[1::2], strict=True))
+
+
 def counting(pairs):
     """Returns an end after so many pairs."""
     left = iter(range(pairs - 1, -1, -1))

@@ -39,6 +39,7 @@ class Pairs:
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
+        self._order = [0, 1]
 
     @property
     def count(self) -> int:
@@ -72,10 +73,16 @@ class Pairs:
         raise AssertionError("there is always another look")
 
     def _measure(self) -> None:
-        """Measures one more pair, either side first."""
-        number, sides = self.count + 1, [0, 1]
-        self._random.shuffle(sides)
-        measured = {side: (self.base, self.new)[side](number, self.settled) for side in sides}
+        """Measures one more pair, either side first; every second pair the other way round.
+
+        What it costs to be first then cancels, whatever the seed.
+        """
+        if self.count % 2:
+            self._order.reverse()
+        else:
+            self._random.shuffle(self._order)
+        sides, number = (self.base, self.new), self.count + 1
+        measured = {side: sides[side](number, self.settled) for side in self._order}
         for side, run in measured.items():
             self._runs[side].append(run)
 

@@ -49,6 +49,7 @@ class Revision:
         other: the folder of other code that must not be imported instead.
         below: where in the tree pytest is started.
         arguments: of pytest.
+        limit_s: a process that takes longer is given up.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Revision:
     other: Path | None
     below: Path
     arguments: Sequence[str]
+    limit_s: float
 
     def measure(self, pair: int, seed: int, settled: Collection[str], scratch: Path) -> Run:
         """Returns what a fresh process measures.
@@ -68,13 +70,15 @@ class Revision:
             scratch: an empty folder.
 
         Raises:
-            MeasurementError: if no test could be run, with the last lines of pytest's output.
+            MeasurementError: if no test could be run, or not in time, with the last lines of
+                pytest's output.
             RunFileError: if what it wrote is not a run.
         """
         job, saved, log = scratch / "job.json", scratch / "run.json", scratch / "log"
         other = str(self.other) if self.other else None
         job.write_text(json.dumps(asdict(Job(pair, seed, [*settled], str(self.tree), other))))
-        status = _run(self._command(saved), self.tree / self.below, self._environment(job), log)
+        command, folder = self._command(saved), self.tree / self.below
+        status = _run(command, folder, self._environment(job), log, self.limit_s)
         if status not in _MEASURED or not saved.is_file() or not saved.stat().st_size:
             raise MeasurementError(self._failure(status, log))
         return read_run(saved)
@@ -90,14 +94,18 @@ class Revision:
         kept = {name: value for name, value in os.environ.items() if name not in _OURS}
         return kept | {"PYTHONPATH": os.pathsep.join(path), CHANNEL: str(job)}
 
-    def _failure(self, status: int, log: Path) -> str:
+    def _failure(self, status: int | None, log: Path) -> str:
         ended = f"ended with status {status}" if status else "measured nothing"
+        if status is None:
+            ended = f"took longer than {self.limit_s:g} s, give --budget more or pytest less to do"
         lines = log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
         return "\n".join([f"pytest at {self.name} {ended}; its last lines:", *map(_plain, lines)])
 
 
-def _run(command: list[str], folder: Path, environment: dict[str, str], log: Path) -> int:
-    """Returns the exit status; a process that is left leaves no children."""
+def _run(
+    command: list[str], folder: Path, environment: dict[str, str], log: Path, limit_s: float
+) -> int | None:
+    """Returns the exit status, None for no end in time; what is left leaves no children."""
     with (
         log.open("wb") as output,
         subprocess.Popen(  # noqa: S603 (the command that the user gave)
@@ -106,7 +114,9 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], log: Pat
         ) as process,
     ):  # fmt: skip
         try:
-            return process.wait()
+            return process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            return None
         finally:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -17,6 +17,7 @@ from hpml_lab.units import seconds
 from hpml_lab.verdict.comparison import Comparison
 
 WORKING_TREE = "working tree"
+_LEAST_LIMIT_S = 60  # of a process, where the budget is less
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,15 @@ def _revisions(asked: Asked) -> Iterator[tuple[Revision, Revision, Path]]:
     root = Path(git("rev-parse", "--show-toplevel", at=asked.at)).resolve()
     below = asked.at.resolve().relative_to(root)
     commits = [commit_of(name, asked.at) if name else "" for name in (asked.base, asked.new)]
+    limit_s = max(asked.budget_s, _LEAST_LIMIT_S)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="hpml-ab-"))).resolve()
 
         def checked_out(name: str | None, commit: str, folder: str) -> Revision:
             if not name:
-                return Revision(WORKING_TREE, "", root, None, below, asked.arguments)
+                return Revision(WORKING_TREE, "", root, None, below, asked.arguments, limit_s)
             tree = stack.enter_context(worktree(root, commit, scratch / folder))
-            return Revision(name, commit, tree, root, below, asked.arguments)
+            return Revision(name, commit, tree, root, below, asked.arguments, limit_s)
 
         base = checked_out(asked.base, commits[0], "a")
         yield base, checked_out(asked.new, commits[1], "b"), scratch

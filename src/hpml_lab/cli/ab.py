@@ -31,7 +31,8 @@ class _Behind(click.Command):
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="No pair begins that would likely end later; at least one is measured.",
+    help="No pair begins that would likely end later. At least one is measured, unless one side "
+    "alone takes longer (or a minute, where that is more).",
 )
 @click.option("--alpha", default=0.01, show_default=True, help="Chance of any false alarm.")
 @click.option("--margin", default=0.02, show_default=True, help="Changes up to this are none.")
