@@ -50,8 +50,8 @@ def test_make_commands_are_those_of_ci():
 def clone(tmp_path_factory):
     """A copy of the project's files, to save runs in."""
     folder = tmp_path_factory.mktemp("clone") / "hpml_lab"
-    hidden = shutil.ignore_patterns(".*", "__pycache__")
-    shutil.copytree(ROOT, folder, ignore=hidden)
+    left = shutil.ignore_patterns(".git", ".venv", ".hypothesis", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, folder, ignore=left)
     return folder
 
 
