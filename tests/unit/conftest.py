@@ -1,4 +1,4 @@
-"""Small images, a folder for caches, a clock that a test moves, and the command line."""
+"""Small images, a folder for caches, a clock that a test moves, a project, and the command line."""
 
 from dataclasses import dataclass, field
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hpml_lab import cli
+from hpml_lab.measure import ceilings
 from hpml_lab.workloads.cifar10 import Images
 
 
@@ -55,6 +56,15 @@ class FakeClock:
 def clock():
     """A clock at zero."""
     return FakeClock()
+
+
+@pytest.fixture
+def project(pytester, monkeypatch):
+    """A project of its own, without this one's options in the environment."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache"))
+    monkeypatch.setenv("HPML_PROCESSES", "1")
+    ceilings.keep({})  # known, so that no test measures them
+    return pytester
 
 
 @pytest.fixture
