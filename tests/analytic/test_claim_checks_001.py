@@ -162,4 +162,11 @@ def test_shares_of_a_class_add_up():
     """Each image is called something; the losses of right answers are the smaller ones."""
     seen = edge_outcomes.outcome(EdgeTraining(network="mlp", per_class=5, epochs=20), 2)
     torch.testing.assert_close(seen.confusion.sum(1), torch.ones(3))
+    assert sum(seen.stripes) == pytest.approx(1)
     assert seen.loss_of_wrong > seen.loss
+
+
+def test_stripes_are_right_turned_or_missed():
+    """Of a horizontal 0.5, 0.3, 0.2 and a vertical 0.1, 0.8, 0.1 the means are 0.65, 0.2, 0.15."""
+    table = torch.tensor([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.0, 0.0, 1.0]])
+    assert edge_outcomes.Outcome(1, table, 0, 0).stripes == pytest.approx((0.65, 0.2, 0.15))

@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from torch import Tensor
-
 from hpml_lab.claims.checks.edge_outcomes import outcome
+from hpml_lab.claims.checks.perceptron import SHIFTED_MLP
 from hpml_lab.claims.checks.registry import Finding, decides
 from hpml_lab.workloads.edge_training import EdgeTraining
 
@@ -15,7 +14,6 @@ _TRAINED = replace(_FROZEN, frozen=False)
 _RANDOM = EdgeTraining(per_class=100, epochs=30)
 # With more images fewer stripes are missed, and more are turned.
 _SHIFTED = EdgeTraining(per_class=10, shifted=True)
-_SHIFTED_MLP = EdgeTraining(network="mlp", per_class=50, epochs=30, shifted=True)
 
 
 @decides("001-4b-why")
@@ -41,14 +39,9 @@ def frozen_falls_behind() -> Finding:
 @decides("001-4d-premise")
 def what_they_are_confused_with() -> Finding:
     """Trains on one half, and looks at what stripes of the other are called most, if wrong."""
-    cnn, mlp = (outcome(of, _SEEDS).confusion for of in (_SHIFTED, _SHIFTED_MLP))
-    (turned, missed), (turned_mlp, missed_mlp) = map(_wrong, (cnn, mlp))
-    evidence = f"stripes of the other half: the CNN (10 images a class) takes {missed:.0f} % for "
-    evidence += f"none and turns {turned:.0f} %, the MLP (50) turns {turned_mlp:.0f} % and takes "
-    evidence += f"{missed_mlp:.0f} % for none"
+    _, turned, missed = outcome(_SHIFTED, _SEEDS).stripes
+    _, turned_mlp, missed_mlp = outcome(SHIFTED_MLP).stripes
+    evidence = f"stripes of the other half: the CNN (10 images a class) takes {100 * missed:.0f} % "
+    evidence += f"for none and turns {100 * turned:.0f} %, the MLP (50) turns "
+    evidence += f"{100 * turned_mlp:.0f} % and takes {100 * missed_mlp:.0f} % for none"
     return Finding(missed > turned and turned_mlp > missed_mlp, evidence)
-
-
-def _wrong(table: Tensor) -> tuple[float, float]:
-    """Returns the share of stripes called the other one, and called none, in %."""
-    return 50 * float(table[0, 1] + table[1, 0]), 50 * float(table[0, 2] + table[1, 2])

@@ -47,6 +47,15 @@ class Outcome:
         """Share of right answers; the classes are equally many."""
         return float(self.confusion.diagonal().mean())
 
+    @property
+    def stripes(self) -> tuple[float, float, float]:
+        """Shares of horizontal and vertical stripes called right, the other one, and none."""
+        right, turned, missed = (
+            float(self.confusion[0, a] + self.confusion[1, b]) / 2
+            for a, b in ((0, 1), (1, 0), (2, 2))
+        )
+        return right, turned, missed
+
 
 @cache
 @one_thread()

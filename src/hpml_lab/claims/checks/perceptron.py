@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from hpml_lab.claims.checks.edge_outcomes import Outcome, outcome
+from hpml_lab.claims.checks.edge_outcomes import outcome
 from hpml_lab.claims.checks.formulas import show
 from hpml_lab.claims.checks.registry import Finding, decides
 from hpml_lab.workloads.edge_training import EdgeTraining
 
 _MLP = EdgeTraining(network="mlp", epochs=30)
 MLP_100 = replace(_MLP, per_class=100)
-_SHIFTED = replace(_MLP, per_class=50, shifted=True)
+SHIFTED_MLP = replace(_MLP, per_class=50, shifted=True)
 _CHANCE = 1 / 3
 
 
@@ -37,7 +37,7 @@ def _only_memorises() -> Finding:
 
 @decides("001-4d-mlp")
 def _tied_to_positions() -> Finding:
-    same, shifted = outcome(_SHIFTED, at_home=True), outcome(_SHIFTED)
+    same, shifted = outcome(SHIFTED_MLP, at_home=True), outcome(SHIFTED_MLP)
     evidence = f"trained on the near half: {100 * same.accuracy:.1f} % right there"
     evidence += f", {100 * shifted.accuracy:.1f} % in the far half"
     holds = same.accuracy > 2 * _CHANCE and shifted.accuracy < _CHANCE + 0.02
@@ -46,19 +46,13 @@ def _tied_to_positions() -> Finding:
 
 @decides("001-4d-spatial")
 def _blind_to_orientation() -> Finding:
-    same, shifted = outcome(MLP_100), outcome(_SHIFTED)
-    right, swapped = _orientation(same)
+    same, shifted = outcome(MLP_100), outcome(SHIFTED_MLP)
+    right, swapped, _ = same.stripes
     evidence = f"of stripes {100 * right:.0f} % keep and {100 * swapped:.0f} % change orientation"
-    moved = "; in the far half {:.0f} and {:.0f} %".format(
-        *(100 * s for s in _orientation(shifted))
-    )
+    kept, moved, _ = shifted.stripes
+    evidence += f"; in the far half {100 * kept:.0f} and {100 * moved:.0f} %"
     # Whoever cannot tell the two apart takes one for the other as often as not.
-    return Finding(swapped > right / 2, evidence + moved)
-
-
-def _orientation(of: Outcome) -> tuple[float, float]:
-    table = of.confusion
-    return float(table[0, 0] + table[1, 1]) / 2, float(table[0, 1] + table[1, 0]) / 2
+    return Finding(swapped > right / 2, evidence)
 
 
 def _rising(what: str, *values: float) -> str:
