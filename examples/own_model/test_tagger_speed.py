@@ -12,7 +12,7 @@ def test_step(measure, precision):
     """One step of the optimizer on one batch."""
     model = Tagger()
     batch = next(iter(loader()))
-    measure(TrainingStep(model, optimizer(model), cross_entropy, batch, precision))
+    measure(TrainingStep(model, optimizer(model), cross_entropy, batch, precision=precision))
 
 
 @pytest.mark.parametrize("workers", [0, 1])

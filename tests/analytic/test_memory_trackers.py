@@ -62,7 +62,7 @@ def training_step(model, shape, step, optimizer=None):
     """Returns the step on zeros on the CPU, taken once, so that its state is there."""
     batch = torch.zeros(step.batch, *shape), torch.zeros(step.batch, dtype=torch.long)
     optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=0.01, momentum=step.momentum)
-    training = TrainingStep(model, optimizer, functional.cross_entropy, batch, step.dtype)
+    training = TrainingStep(model, optimizer, functional.cross_entropy, batch, precision=step.dtype)
     training()
     optimizer.zero_grad(set_to_none=True)
     return training

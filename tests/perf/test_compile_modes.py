@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hpml_lab.measure.counters import compilation_counters
+from hpml_lab.measure.compiled import compilation_counters
 from hpml_lab.measure.memory import step_memory
 from hpml_lab.measure.out_of_memory import give_back
 from hpml_lab.workloads.compilation import MODES, empty_caches, unavailable

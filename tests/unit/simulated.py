@@ -22,7 +22,7 @@ CONFTEST = """
     @pytest.fixture
     def work(monkeypatch, request):
         simulated = Simulated()
-        monkeypatch.setattr(clock, "clock_for", lambda _device: simulated)
+        monkeypatch.setattr(clock, "clock_for", lambda *_devices: simulated)
         times = Path(__file__).with_name(f"{request.node.name}.times")
         before = len(times.read_text()) if times.exists() else 0
         times.write_text("x" * (before + 1))

@@ -135,7 +135,7 @@ def test_tensors_without_storage_are_counted_as_real_ones(device, mode):
         with mode, torch.device(device):
             step = training_step(momentum=0.9)
             step()
-            tracker = AllocationTracker(step.model, storage, step.optimizer)
+            tracker = AllocationTracker(step.model, storage, [step.optimizer])
             with tracker:
                 step()
         return tracker.recorder.timeline()

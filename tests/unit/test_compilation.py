@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from hpml_lab.measure.counters import compilation_counters, network_counters
+from hpml_lab.measure.compiled import compilation_counters
+from hpml_lab.measure.counters import network_counters
 from hpml_lab.workloads import compilation
 from hpml_lab.workloads.compilation import compiled, empty_caches, unavailable
 

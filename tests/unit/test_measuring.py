@@ -1,7 +1,6 @@
 """The fixture `measure`, on a benchmark and a clock of our own."""
 
 import pytest
-import torch
 
 from hpml_lab.measure import clock as clock_module
 from hpml_lab.measure import disturbance
@@ -21,24 +20,30 @@ class FakeBench:
         self.how = Sampling(iterations=1, warm_up=3, stopped="budget", unstable=["drift: much"])
         self.record = None
         self.discarded = False
+        self.is_used = False
+        self.budget_s = 1.0
 
-    def time(self, step, clock):
+    def time(self, step, clock, asked, check):
+        self.asked = asked
+        step = asked.prepared(step)
         for _ in range(2):
             clock.synchronise()
             began = clock.now_s()
             result = step()
             clock.synchronise()
             self.timed.append(clock.now_s() - began)
+        check(result)
         return result, self.how
 
-    def time_exactly(self, step, timer, *, rounds, warm_up, behind=None):
+    def time_exactly(self, step, timer, *, rounds, warm_up, calls=1, setup=None, behind=None):
         for index in range(warm_up + rounds):
             began = timer()
-            step()
+            result = step()
             if index >= warm_up:
                 self.timed.append(timer() - began)
             if behind is not None:
                 behind()
+        return result
 
     def rounds_s(self):
         return self.timed
@@ -58,19 +63,15 @@ def bench():
 
 def test_a_round_waits_for_the_device_at_both_ends(bench, clock, monkeypatch):
     """The device is waited for before each reading of the clock and never inside a step."""
-    monkeypatch.setattr(clock_module, "clock_for", {"cuda": clock}.__getitem__)
+    monkeypatch.setattr(clock_module, "clock_for", lambda *_: clock)
 
-    class Step:
-        device = "cuda"
-        samples = 32
-
-        def __call__(self):
-            clock.log.append("step")
-            clock.advance(0.5)
-            return "last"
+    def step():
+        clock.log.append("step")
+        clock.advance(0.5)
+        return "last"
 
     measure = Measure(bench, {"n": 1, "model": object()})
-    assert measure(Step()) == "last"
+    assert measure(step, samples=32) == "last"
     measure.finish()
     assert clock.log == ["sync", "now", "step", "sync", "now"] * 2
     assert bench.record["processes"] == [[0.5, 0.5]]
@@ -80,7 +81,7 @@ def test_a_round_waits_for_the_device_at_both_ends(bench, clock, monkeypatch):
 def test_how_the_rounds_were_taken_is_kept_with_what_the_machine_did(bench, monkeypatch):
     """What the rounds show, then what happened meanwhile: here half of a second of waiting."""
     moments = iter([Conditions(1.0, 0.0), Conditions(2.0, 0.5)])
-    monkeypatch.setattr(disturbance, "conditions", lambda _device: next(moments))
+    monkeypatch.setattr(disturbance, "conditions", lambda: next(moments))
     measure = Measure(bench, {})
     measure(int)
     measure.finish()
@@ -197,11 +198,3 @@ def test_a_failed_test_s_result_is_given_up(bench):
     """Discarding reaches the benchmark."""
     Measure(bench, {}).discard()
     assert bench.discarded
-
-
-def test_without_a_device_of_its_own_a_step_is_timed_on_the_one_in_use(bench, clock, monkeypatch):
-    """A plain function is timed with CUDA's clock once CUDA is in use."""
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
-    monkeypatch.setattr(clock_module, "clock_for", {"cuda": clock}.__getitem__)
-    Measure(bench, {})(int)
-    assert clock.synchronised == 4

@@ -10,7 +10,8 @@ from torch import nn
 from hpml_lab.measure import memory
 from hpml_lab.measure.cpu_memory import allocator_peak, cpu_peak, resident_peak
 from hpml_lab.measure.cuda_memory import cuda_peak
-from hpml_lab.measure.memory import optimizer_state, step_memory
+from hpml_lab.measure.memory import step_memory
+from hpml_lab.workloads.optimizer_state import optimizer_state
 
 
 def stepped(kind, **options):

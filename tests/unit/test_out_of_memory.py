@@ -149,7 +149,7 @@ def test_the_allocator_shows_the_memory_freed():
 
 def test_frames_that_are_not_cleared_keep_the_memory(monkeypatch):
     """Planted fault: without the clearing, a kept error keeps both tensors."""
-    monkeypatch.setattr(module, "_clear_frames", lambda _error: None)
+    monkeypatch.setattr(module, "clear_frames", lambda _error: None)
     step = Step()
     attempt(step)
     assert all(tensor() is not None for tensor in step.tensors)

@@ -98,7 +98,7 @@ def taken(model, shape, step, blocks=(), order=torch.contiguous_format):
 
     take()
     optimizer.zero_grad(set_to_none=not step.keep_gradients)
-    tracker = AllocationTracker(model, "cpu", optimizer)
+    tracker = AllocationTracker(model, "cpu", [optimizer])
     tracker.hold([inputs, labels], "input")
     with tracker:
         take()

@@ -192,7 +192,27 @@ def test_interpreters_that_cannot_start_are_not_started_for_ever(project):
     project.makepyfile("def test_a(benchmark): pass\ndef test_b(benchmark): pass")
     result = project.runpytest_inprocess("--hpml-processes=2")
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["crashed: the interpreter left with status 3", "*no second one"])
+    said = "crashed: the interpreter left with status 3: RuntimeError: no second one"
+    result.stdout.fnmatch_lines([said])
+
+
+def test_an_internal_error_behind_the_last_test_is_not_dropped(project):
+    """A plugin that fails once all tests have ended: the run is saved, and ends as pytest's does."""
+    project.makeconftest("""
+        import pytest
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtestloop(session):
+            done = yield
+            if hasattr(session.config, "workerinput"):
+                raise RuntimeError("behind the last test")
+            return done
+    """)
+    project.makepyfile("def test_a(benchmark): benchmark(int)")
+    result = project.runpytest_inprocess("--hpml-processes=1", "--benchmark-save=kept")
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    result.stdout.fnmatch_lines(["*internal error in a fresh interpreter: RuntimeError: behind*"])
+    assert len(list(project.path.glob(".benchmarks/*/0001_kept.json"))) == 1
 
 
 def test_a_test_whose_name_changes_is_lost_alone(project):

@@ -8,6 +8,7 @@ import pytest
 
 from hpml_lab.measure import sampling
 from hpml_lab.measure.clock import tick_s
+from hpml_lab.measure.rounds import Rounds
 from hpml_lab.measure.sampling import sample
 from hpml_lab.measure.stopping import UntilPrecise
 
@@ -34,9 +35,9 @@ def test_a_round_lasts_ten_milliseconds(clock):
 
 
 def test_a_step_longer_than_a_round_is_called_once_in_it(clock):
-    """One iteration of 0.2 s: after five rounds a budget of 0.9 s is spent."""
-    taken = sample(Step(clock, [], [0.2]), clock, UntilPrecise(budget_s=0.9))
-    assert (taken.how.iterations, len(taken.rounds_s), taken.how.stopped) == (1, 5, "budget")
+    """One iteration of 0.2 s: after six rounds a budget of 1.1 s is spent."""
+    taken = sample(Step(clock, [], [0.2]), clock, UntilPrecise(budget_s=1.1))
+    assert (taken.how.iterations, len(taken.rounds_s), taken.how.stopped) == (1, 6, "budget")
 
 
 def test_a_clock_that_is_slow_to_read_makes_rounds_longer(clock):
@@ -84,13 +85,62 @@ def test_a_warm_up_that_never_ends_is_bounded_and_said(clock):
     assert "drift: " in taken.how.unstable[0]
 
 
-def test_a_drift_that_ends_before_it_can_be_seen_in_the_rounds_is_said(clock):
-    """Warm-up that found no steady state is told where there are too few rounds to show it."""
-    slower = (0.1 * 1.01**call for call in range(500))
+def test_a_warm_up_without_an_end_is_said_where_the_rounds_are_steady(clock):
+    """A step that gets slower for its first hundred calls alone."""
+    slower = (0.1 * 1.01**call for call in range(103))
     taken = sample(Step(clock, slower, [1.0]), clock, UntilPrecise(), warm_up_s=1e6)
-    assert len(taken.rounds_s) == 5
     (seen,) = taken.how.unstable
     assert seen == f"drift: no steady state within {taken.how.warm_up} calls of warm-up"
+
+
+def test_a_slow_step_that_gets_slower_is_a_drift(clock):
+    """Six rounds of a step that takes a tenth longer each time; no warm-up had time to see it."""
+    slower = (1.1**call for call in range(500))
+    taken = sample(Step(clock, slower, [1.0]), clock, UntilPrecise(budget_s=1.0))
+    assert len(taken.rounds_s) == 6
+    assert taken.how.unstable[0] == "drift: the later half of the rounds took 33.1 % more time"
+
+
+def test_a_round_is_a_whole_number_of_cycles(clock):
+    """Where each eighth call of 1 ms does 32 ms more, a round of 8 calls has the mean: 5 ms."""
+    step = Step(clock, [], [0.001] * 7 + [0.033])
+    taken = sample(step, clock, UntilPrecise(), asked=Rounds(calls=8))
+    assert taken.how.iterations == 8
+    assert taken.rounds_s == pytest.approx([0.005] * 20)
+    assert taken.how.warm_up % 8 == 0
+
+
+def test_a_setup_comes_before_each_round_and_is_not_timed(clock):
+    """A round is one call, with what the setup gives; its 5 s are not in the round."""
+    seen = []
+
+    def setup():
+        clock.advance(5.0)
+        return (len(seen),), {"step_s": 0.001}
+
+    def step(number, step_s):
+        seen.append(number)
+        clock.advance(step_s)
+
+    taken = sample(step, clock, UntilPrecise(), asked=Rounds(setup=setup))
+    assert taken.how.iterations == 1
+    assert taken.rounds_s == pytest.approx([0.001] * len(taken.rounds_s))
+    assert seen == list(range(len(seen)))
+
+
+def test_the_first_calls_are_looked_at(clock):
+    """What the two calls before any timing return is handed on, and nothing later."""
+    seen = []
+    sample(lambda: clock.advance(0.02), clock, UntilPrecise(), check=seen.append)
+    assert seen == [None, None]
+
+
+def test_ranks_take_the_rounds_that_the_first_one_needs(clock, monkeypatch):
+    """A rank for which a call takes 1 ms makes one call a round where the first needs 20 ms."""
+    monkeypatch.setattr(sampling, "agreed", lambda own_s: 20 * own_s)
+    taken = sample(Step(clock, [], [0.001]), clock, UntilPrecise())
+    assert taken.how.iterations == 1
+    assert taken.rounds_s == pytest.approx([0.020] * len(taken.rounds_s))
 
 
 def test_a_slow_step_is_not_warmed_up_beyond_its_time(clock):
@@ -120,7 +170,7 @@ def test_nothing_disturbs_a_round(clock):
     before = sys.gettrace(), sys.getprofile()
     sys.settrace(tracer)
     try:
-        rounds = sampling._Rounds(step, clock, 0.01)
+        rounds = sampling._Taker(step, clock, 0.01)
         rounds.take()
         assert sys.gettrace() is tracer
     finally:
@@ -137,7 +187,7 @@ def test_a_step_that_fails_leaves_the_process_as_it_was(clock):
         raise RuntimeError("in the step")
 
     with pytest.raises(RuntimeError, match="in the step"):
-        sampling._Rounds(step, clock, 0.01).take()
+        sampling._Taker(step, clock, 0.01).take()
     assert gc.isenabled()
 
 

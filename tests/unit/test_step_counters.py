@@ -1,28 +1,29 @@
 """What a step that is run counts: operators, FLOP, launches, and the memory beside them."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from torch import nn
 
 from hpml_lab.measure import counters
-from hpml_lab.measure.counters import kernel_launches, step_counters
-from hpml_lab.measure.record import Sampling
-from hpml_lab.pytest_plugin.measuring import Measure
+from hpml_lab.measure.compiled import is_compiled
+from hpml_lab.measure.counters import Counts, count_step, kernel_launches
+from hpml_lab.measure.subject import subject_of
 from hpml_lab.workloads.step import TrainingStep
 
 
-def linear_step(compiled=False):
+def linear_step(model=None, **options):
     """A step of Adam on 8 samples of a layer from 5 to 3 features; it has run once."""
-    model = nn.Linear(5, 3)
-    if compiled:
-        model = torch.compile(model, backend="eager")
+    model = nn.Linear(5, 3) if model is None else model
     optimizer = torch.optim.Adam(model.parameters())
     batch = torch.randn(8, 5), torch.randint(0, 3, (8,))
-    step = TrainingStep(model, optimizer, nn.functional.cross_entropy, batch)
+    step = TrainingStep(model, optimizer, nn.functional.cross_entropy, batch, **options)
     step()
     return step
+
+
+def counted(step, **told):
+    """Returns what is counted of a step, of which some may be told."""
+    return count_step(step, subject_of(step, **told))
 
 
 def test_a_step_is_counted_whole():
@@ -30,35 +31,147 @@ def test_a_step_is_counted_whole():
 
     The backward pass has one, of the weight: nobody asks for the gradient of the input.
     """
-    counts = step_counters(linear_step())
-    assert counts["parameters"] == 18
-    assert counts["sample_bytes"] == 5 * 4 + 8  # five float32 and an int64 label
-    assert counts["optimizer_state_bytes"] == 2 * 18 * 4
-    assert counts["step_counters"] == 2
-    assert counts["step_flops"] == 2 * (2 * 8 * 5 * 3)
-    assert "kernel_launches" not in counts
+    found = counted(linear_step())
+    assert found.counters["parameters"] == 18
+    assert found.counters["sample_bytes"] == 5 * 4 + 8  # five float32 and an int64 label
+    assert found.counters["optimizer_state_bytes"] == 2 * 18 * 4
+    assert found.counters["step_counters"] == 2
+    assert found.counters["step_flops"] == 2 * (2 * 8 * 5 * 3)
+    assert "kernel_launches" not in found.counters
+    assert found.memory["peak_step_bytes"] > 0
+    assert found.flags == []
+
+
+def test_a_function_is_counted_as_far_as_it_is_told():
+    """Its FLOP and operators are those of the step inside; without a batch no bytes of a sample."""
+    step = linear_step()
+    own = counted(step).counters
+    told = counted(lambda: step(), model=step.model, optimizer=step.optimizer)
+    assert told.counters == {name: n for name, n in own.items() if name != "sample_bytes"}
+    batch = counted(lambda: step(), batch=step.batch).counters
+    assert batch["sample_bytes"] == 28
+    assert "parameters" not in batch
 
 
 def test_the_optimizer_s_operators_are_counted_too():
     """Plain SGD takes one operator for its two tensors where Adam takes more."""
     step = linear_step()
-    with_adam = step_counters(step)["step_operators"]
+    with_adam = counted(step).counters["step_operators"]
     step.optimizer = torch.optim.SGD(step.model.parameters(), 0.1)
     step()
-    assert step_counters(step)["step_operators"] < with_adam
+    assert counted(step).counters["step_operators"] < with_adam
 
 
 def test_a_count_is_the_same_again():
     """Two steps alike dispatch alike."""
     step = linear_step()
-    assert step_counters(step) == step_counters(step)
+    assert counted(step).counters == counted(step).counters
 
 
-def test_a_compiled_step_dispatches_nothing_to_count():
-    """What is compiled calls kernels of its own; state and parameters are counted all the same."""
-    counts = step_counters(linear_step(compiled=True))
-    assert counts["parameters"] == 18
-    assert not {"step_flops", "step_operators"} & counts.keys()
+def test_a_parameter_shared_by_two_models_is_one():
+    """Two models with one layer between them have its 18 parameters."""
+    layer = nn.Linear(5, 3)
+    models = [nn.Sequential(layer), nn.Sequential(layer)]
+    assert counted(lambda: None, model=models).counters["parameters"] == 18
+
+
+@pytest.mark.parametrize("wrapped", [True, False], ids=["wrapped", "in place"])
+def test_a_compiled_step_has_the_flop_of_the_step_that_was_written(wrapped):
+    """Its operators are its compiler's; FLOP, state and parameters are those of the source."""
+    model = nn.Linear(5, 3)
+    if wrapped:
+        model = torch.compile(model, backend="eager")
+    else:
+        model.compile(backend="eager")
+    step = linear_step(model)
+    assert is_compiled(step, step.models)
+    found = count_step(step, subject_of(step), compiled=True)
+    assert found.counters["parameters"] == 18
+    assert found.counters["step_flops"] == 2 * (2 * 8 * 5 * 3)
+    assert "step_operators" not in found.counters
+    assert found.flags == ["step_operators is not counted: the step is compiled"]
+
+
+def test_a_compiled_function_is_known():
+    """A function given to torch.compile says so; a plain one with a plain model does not."""
+    assert is_compiled(torch.compile(lambda: None, backend="eager"))
+    assert not is_compiled(lambda: None, [nn.Linear(2, 2)])
+
+
+def test_a_cycle_is_counted_by_its_mean():
+    """Of four calls each takes a product of 2*2*3*4 FLOP and the last a second: 60 a call."""
+    calls = iter(range(1_000))
+    weight = torch.ones(3, 4)
+
+    def step():
+        for _ in range(2 if next(calls) % 4 == 3 else 1):
+            torch.ones(2, 3) @ weight
+
+    found = count_step(step, subject_of(step, batch=weight), calls=4)
+    assert found.counters["step_flops"] == 5 * 48 // 4
+
+
+def test_what_cannot_be_counted_is_a_flag_that_names_it():
+    """The error of one count becomes a sentence, and the others are made."""
+    found = Counts()
+
+    def fails():
+        raise RuntimeError("sparse tensors do not have strides\nand more")
+
+    found.add("step_flops", found.counters, fails)
+    found.add("parameters", found.counters, lambda: {"parameters": 3})
+    assert found.counters == {"parameters": 3}
+    assert found.flags == [
+        "step_flops is not counted: RuntimeError: sparse tensors do not have strides"
+    ]
+
+
+def test_a_step_that_fails_when_it_is_counted_keeps_its_other_counts():
+    """A step that works twice only is flagged for FLOP and memory; its parameters are told."""
+    step = linear_step()
+
+    def worn_out():
+        raise RuntimeError("the loader is at its end")
+
+    found = count_step(worn_out, subject_of(step))
+    assert found.counters["parameters"] == 18
+    assert found.flags == [
+        "step_flops is not counted: RuntimeError: the loader is at its end",
+        "memory is not counted: RuntimeError: the loader is at its end",
+    ]
+
+
+@torch.library.custom_op("hpml_tests::square", mutates_args=())
+def square(values: torch.Tensor) -> torch.Tensor:
+    """A product that nobody has a formula for."""
+    return values @ values
+
+
+def test_flop_that_are_left_out_are_named():
+    """An operator of somebody's own, and the factorisation behind a solution."""
+
+    def step():
+        square(torch.eye(3))
+        torch.linalg.solve(torch.eye(3), torch.eye(3))
+
+    found = counted(step, batch=torch.eye(3))
+    assert found.counters["step_flops"] == 0
+    assert found.flags == ["step_flops leaves out: aten._linalg_solve_ex, hpml_tests.square"]
+
+
+def test_samples_that_are_not_known_are_said():
+    """Three tensors of two lengths: no samples, no bytes of one, and what to do."""
+    found = counted(lambda: None, batch={"a": torch.zeros(2, 3), "b": torch.zeros(3)})
+    assert "sample_bytes" not in found.counters
+    assert found.flags[0].startswith("sample_bytes is not counted: the batch does not tell")
+
+
+def test_memory_of_a_device_without_counters_is_not_told():
+    """On meta nothing is allocated; the CPU's bytes would be another's."""
+    batch = torch.zeros(4, device="meta")
+    found = counted(lambda: None, batch=batch)
+    assert found.memory == {}
+    assert "memory is not measured on meta" in found.flags
 
 
 def test_launches_are_told_from_copies_and_waits():
@@ -71,8 +184,12 @@ def test_launches_are_told_from_copies_and_waits():
 def test_launches_are_counted_on_cuda(monkeypatch):
     """A step on CUDA is run once more under the profiler."""
     monkeypatch.setattr(counters, "_runtime_calls", lambda _step: ["cudaLaunchKernel"] * 7)
+    monkeypatch.setattr(counters, "step_memory", lambda *_: {"peak_allocated_bytes": 5})
+    step = linear_step()
     monkeypatch.setattr(TrainingStep, "device", "cuda")
-    assert step_counters(linear_step())["kernel_launches"] == 7
+    found = counted(step)
+    assert found.counters["kernel_launches"] == 7
+    assert found.memory == {"peak_allocated_bytes": 5}
 
 
 @pytest.mark.filterwarnings("ignore:CUDA is not available")
@@ -80,19 +197,3 @@ def test_the_profiler_s_events_are_the_calls():
     """A matrix product on the CPU is among the events of its step."""
     calls = counters._runtime_calls(lambda: torch.ones(2, 2) @ torch.ones(2, 2))
     assert "aten::mm" in calls
-
-
-@pytest.mark.parametrize("counted", [True, False])
-def test_a_training_step_is_counted_behind_its_rounds(counted):
-    """The fixture counts a `TrainingStep` and its memory; of other functions it knows nothing."""
-    step = linear_step()
-    how = Sampling(iterations=1, warm_up=3, stopped="budget")
-    kept = {}
-    bench = SimpleNamespace(
-        time=lambda step, _clock: (step(), how), rounds_s=lambda: [1.0], describe=kept.update
-    )
-    measure = Measure(bench, {})
-    measure(step if counted else lambda: step())
-    measure.finish()
-    assert ("step_operators" in kept["counters"]) is counted
-    assert ("peak_step_bytes" in kept["memory"]) is counted

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from hpml_lab.errors import InputError
 from hpml_lab.measure.epochs import run_epoch
 from hpml_lab.measure.evaluation import evaluate
-from hpml_lab.measure.memory import optimizer_state
+from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.theory.optimizers import counter_bytes, state_bytes
 from hpml_lab.workloads.optimizers import (
     OPTIMIZERS,
@@ -162,7 +162,7 @@ def test_bfloat16_is_autocast(images):
     """In bfloat16 the logits are, and the weights stay float32."""
     trainer = Trainer(replace(SMALL, precision="bfloat16"), images)
     step = trainer.fixed_step()
-    _, logits = step.on(step.batch)
+    _, logits = step.step(step.batch)
     assert logits.dtype == torch.bfloat16
     assert {parameter.dtype for parameter in trainer.model.parameters()} == {torch.float32}
 

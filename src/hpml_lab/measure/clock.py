@@ -1,8 +1,12 @@
 """Time, as a seam: the host's clock, and waiting for the device to finish."""
 
+import sys
 import time
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any, Protocol
+
+from hpml_lab.errors import InputError
 
 _TICKS = 9
 _MOST_READINGS = 1_000  # until it moves; one that a test moves does not
@@ -47,33 +51,94 @@ class HostClock:
         return None
 
 
-class CudaClock(HostClock):
-    """The clock of the current CUDA device, which works behind the host's back."""
+class DeviceClock(HostClock):
+    """The clock of whatever is at work when it is read.
 
-    def __init__(self) -> None:
-        import torch  # whoever times a step without it does not wait for its import
+    Accelerators work behind the host's back, and a call may begin to use one that was idle before,
+    so each reading asks anew which are in use.
 
-        self._synchronise = torch.cuda.synchronize
-        self._event = torch.cuda.Event
+    Args:
+        accelerators: gives those in use; a fake stands in where there is none.
+    """
+
+    def __init__(self, accelerators: Callable[[], Sequence[Any]] | None = None) -> None:
+        self._accelerators = accelerators or in_use
 
     def synchronise(self) -> None:
-        """Waits for all streams of the current CUDA device."""
-        self._synchronise()
+        """Waits for all streams of each accelerator in use."""
+        for device in self._accelerators():
+            sys.modules["torch"].accelerator.synchronize(device)
 
     def mark(self) -> Any:
-        """Returns an event behind the work given to the current stream so far."""
-        event = self._event(enable_timing=True)  # type: ignore[no-untyped-call]
+        """Returns an event behind the work given to CUDA's current stream; None without CUDA."""
+        if not any(device.type == "cuda" for device in self._accelerators()):
+            return None
+        event = sys.modules["torch"].cuda.Event(enable_timing=True)
         event.record()
         return event
 
     def between_s(self, first: Any, last: Any) -> float | None:
-        """Returns the seconds between two events of the device."""
+        """Returns the seconds between two events of the device; None where there are not two."""
+        if first is None or last is None:
+            return None
         return float(first.elapsed_time(last)) * 1e-3
 
 
-def clock_for(device: str) -> Clock:
-    """Returns the clock of ``cpu`` or ``cuda``."""
-    return CudaClock() if device == "cuda" else HostClock()
+def in_use() -> list[Any]:
+    """Returns the devices of the accelerator that this process has work on, the current one first.
+
+    Returns:
+        `torch.device` of each; none where torch is not imported or no accelerator has been used.
+    """
+    torch = sys.modules.get("torch")  # who has not imported it has nothing on a device
+    if torch is None or not _is_begun(torch):
+        return []
+    current = torch.accelerator.current_device_index()
+    kind = torch.accelerator.current_accelerator().type
+    others = range(torch.accelerator.device_count())
+    held = [index for index in others if index != current and _is_held(torch, kind, index)]
+    return [torch.device(kind, index) for index in (current, *held)]
+
+
+def _is_begun(torch: Any) -> bool:
+    if not torch.accelerator.is_available():
+        return False
+    module = torch.get_device_module(torch.accelerator.current_accelerator())
+    begun = getattr(module, "is_initialized", None)
+    return bool(begun()) if begun else True
+
+
+def _is_held(torch: Any, kind: str, index: int) -> bool:
+    """Returns whether a device holds memory of ours; to wait for another would start it."""
+    reserved = getattr(torch.get_device_module(kind), "memory_reserved", None)
+    return bool(reserved and reserved(index))
+
+
+def clock_for(*devices: object) -> Clock:
+    """Returns the clock for work on the given devices, and on any that the work begins to use.
+
+    Args:
+        *devices: names or `torch.device`, such as ``cpu`` or ``cuda:0``.
+
+    Raises:
+        InputError: for a device that cannot be waited for, so that its work cannot be timed.
+    """
+    for kind in sorted({str(device).partition(":")[0] for device in devices} - {"cpu"}):
+        if kind != (known := _accelerator()):
+            here = f"cpu and {known}" if known else "cpu"
+            raise InputError(
+                f"device {kind!r} cannot be waited for, so work on it cannot be timed; this torch "
+                f"can wait for: {here}"
+            )
+    return DeviceClock()
+
+
+def _accelerator() -> str | None:
+    """Returns the kind of accelerator that torch was built for; None if for none."""
+    import torch  # whoever times a step without it does not wait for its import
+
+    found = torch.accelerator.current_accelerator()
+    return found.type if found else None
 
 
 def tick_s(clock: Clock) -> float:

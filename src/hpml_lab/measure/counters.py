@@ -1,21 +1,24 @@
-"""Exact counts: of a network, of a step that is run, and of what torch.compile did."""
+"""Exact counts: of a network, and of a step that is run."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
 
-from hpml_lab.measure.memory import optimizer_state
-from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.measure.memory import step_memory
+from hpml_lab.measure.subject import Subject
+from hpml_lab.workloads.batches import own_bytes, tensors
+from hpml_lab.workloads.operators import OperatorCounter
+from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.summary import summarise
-from hpml_lab.workloads.traffic import OperatorCounter, traffic
+from hpml_lab.workloads.traffic import traffic
 
-_RECOMPILED = re.compile(r"/[1-9]")
 _LAUNCHES = re.compile(r"cu(da)?LaunchKernel|cu(da)?GraphLaunch")
 
 
@@ -43,31 +46,103 @@ def network_counters(
     }
 
 
-def step_counters(step: TrainingStep) -> dict[str, int]:
-    """Returns the counts of one more step, optimizer included; it trains by a few further steps.
+@dataclass
+class Counts:
+    """What was counted of a step.
+
+    Attributes:
+        counters: exact integers by name.
+        memory: bytes by name.
+        flags: what could not be counted, or is left out, in a sentence each.
+    """
+
+    counters: dict[str, int] = field(default_factory=dict)
+    memory: dict[str, int] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+
+    def add(self, what: str, kept: dict[str, int], count: Callable[[], dict[str, int]]) -> None:
+        """Adds what can be counted; an error of the count becomes a flag that names it."""
+        try:
+            kept |= count()
+        except Exception as error:  # noqa: BLE001 - a measured time is not lost to a count
+            first = next(iter(str(error).splitlines()), "")
+            self.flags.append(f"{what} is not counted: {type(error).__name__}: {first}")
+
+
+def count_step(
+    step: Callable[[], Any], subject: Subject, *, calls: int = 1, compiled: bool = False
+) -> Counts:
+    """Counts a step that has run before; it takes a few further steps.
 
     Args:
-        step: has run before, so that its optimizer has its state.
+        step: of which the subject is told.
+        subject: what it works on; what is not known of it is not counted.
+        calls: so many are one cycle; counts are of one call, to the nearest whole number.
+        compiled: whether any of it is compiled, so that its operators are not dispatched; FLOP are
+            those of the same step, not compiled.
 
     Returns:
-        ``parameters`` (elements); ``sample_bytes`` (of the batch, targets included); those of
-        `optimizer_state`; ``step_flops`` (convolutions and matrix products, multiply-add = 2) and
-        ``step_operators`` (dispatched that launch work), both unless a module is compiled, whose
-        operators are no longer dispatched; ``kernel_launches`` on CUDA, where a replayed graph
-        counts once.
+        ``parameters`` (elements), ``sample_bytes`` (of the batch, targets included), those of
+        `optimizer_state`, ``step_flops`` (multiply-add = 2), ``step_operators`` (dispatched that
+        launch work), ``step_moved_bytes`` (what they read and write), ``kernel_launches`` on CUDA,
+        where a replayed graph counts once; and the memory of `step_memory`.
     """
-    counts = {
-        "parameters": sum(p.numel() for p in step.model.parameters()),
-        "sample_bytes": sum(part.nbytes for part in step.batch) // step.samples,
-    }
-    counts |= optimizer_state(step.optimizer)
-    if not any(hasattr(module, "_orig_mod") for module in step.model.modules()):
-        with FlopCounterMode(display=False) as flops, OperatorCounter() as operators:
-            step()
-        counts |= {"step_flops": flops.get_total_flops(), "step_operators": operators.operators}
-    if step.device == "cuda":
-        counts["kernel_launches"] = kernel_launches(_runtime_calls(step))
+    counts = Counts()
+    if subject.models:
+        counts.add("parameters", counts.counters, lambda: _parameters(subject))
+    if subject.batch is not None:
+        counts.add("sample_bytes", counts.counters, lambda: _sample_bytes(subject, counts.flags))
+    if subject.optimizers:
+        state = partial(optimizer_state, *subject.optimizers)
+        counts.add("optimizer_state_bytes", counts.counters, state)
+    dispatched = partial(_dispatched, step, calls, compiled, counts.flags)
+    counts.add("step_flops", counts.counters, dispatched)
+    device = subject.device or "cpu"
+    if device == "cuda":
+        launches = partial(_launches, step)
+        counts.add("kernel_launches", counts.counters, launches)
+    if device in {"cpu", "cuda"}:
+        counts.add("memory", counts.memory, lambda: step_memory(step, device, calls))
+    else:
+        counts.flags.append(f"memory is not measured on {device}")
     return counts
+
+
+def _parameters(subject: Subject) -> dict[str, int]:
+    held = {id(p): p for model in subject.models for p in model.parameters()}
+    return {"parameters": sum(p.numel() for p in held.values())}
+
+
+def _sample_bytes(subject: Subject, flags: list[str]) -> dict[str, int]:
+    if subject.samples is None:
+        flags.append(
+            "sample_bytes is not counted: the batch does not tell how many samples it holds, as "
+            "its tensors do not agree on dimension 0 or it may be another; give samples="
+        )
+        return {}
+    held = sum(own_bytes(tensor) for tensor in tensors(subject.batch))
+    return {"sample_bytes": held // subject.samples}
+
+
+def _dispatched(
+    step: Callable[[], Any], calls: int, compiled: bool, flags: list[str]
+) -> dict[str, int]:
+    stance = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
+    with stance, OperatorCounter() as seen:
+        for _ in range(calls):
+            step()
+    if seen.left_out:
+        flags.append(f"step_flops leaves out: {', '.join(sorted(seen.left_out))}")
+    found = {"step_flops": seen.flops}
+    if compiled:
+        flags.append("step_operators is not counted: the step is compiled")
+    else:
+        found |= {"step_operators": seen.operators, "step_moved_bytes": seen.moved_bytes}
+    return {name: round(number / calls) for name, number in found.items()}
+
+
+def _launches(step: Callable[[], Any]) -> dict[str, int]:
+    return {"kernel_launches": kernel_launches(_runtime_calls(step))}
 
 
 def kernel_launches(calls: Iterable[str]) -> int:
@@ -80,24 +155,3 @@ def _runtime_calls(step: Callable[[], Any]) -> list[str]:
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as seen:
         step()
     return [event.name for event in seen.events() or []]
-
-
-@contextmanager
-def compilation_counters() -> Iterator[dict[str, int]]:
-    """Counts what torch.compile does inside; the counts are there when the block has ended.
-
-    Yields:
-        an empty dict, filled at the end: ``graphs``, ``graph_breaks`` and ``recompiles`` (frames
-        compiled again because a guard failed, such as for a second shape).
-    """
-    # torch keeps no public count; these are the ones behind its own TORCH_LOGS summaries.
-    from torch._dynamo import utils
-
-    counts: dict[str, int] = {}
-    utils.counters.clear()
-    utils.clear_compilation_metrics()
-    yield counts
-    compile_ids = [str(metrics.compile_id) for metrics in utils.get_compilation_metrics()]
-    counts["graphs"] = utils.counters["stats"]["unique_graphs"]
-    counts["graph_breaks"] = sum(utils.counters["graph_break"].values())
-    counts["recompiles"] = sum(bool(_RECOMPILED.search(compile_id)) for compile_id in compile_ids)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,6 +9,8 @@ from torch import Tensor
 
 from hpml_lab.errors import MeasurementError
 from hpml_lab.theory.timeline import Recorder, Timeline
+from hpml_lab.workloads.batches import tensors
+from hpml_lab.workloads.optimizer_state import kept_tensors
 from hpml_lab.workloads.step import TrainingStep
 
 MAX_ENTRIES = 1_000_000
@@ -33,13 +34,13 @@ def cuda_timeline(
         MeasurementError: if the step has more events than that.
     """
     # The history has no public interface, though torch's own guide to memory uses this one.
-    step.optimizer.zero_grad(set_to_none=True)
-    device = step.batch[0].device.index or 0
+    step.zero_grad()
+    device = next((tensor.device.index or 0 for tensor in tensors(step.batch)), 0)
     memory._record_memory_history(context=None, max_entries=max_entries)
     try:
         before = memory._snapshot()
-        with _phases_marked(step, memory) as marked:
-            marked()
+        with _phases_marked(step, memory):
+            step()
         trace = memory._snapshot()["device_traces"][device]
     finally:
         memory._record_memory_history(enabled=None)
@@ -89,22 +90,21 @@ def read_trace(
 
 
 @contextmanager
-def _phases_marked(step: TrainingStep, memory: Any) -> Iterator[TrainingStep]:
-    """Yields the step with a snapshot, and so an entry in the history, where a phase begins."""
+def _phases_marked(step: TrainingStep, memory: Any) -> Iterator[None]:
+    """Takes a snapshot, which is an entry in the history, where each phase of the step begins."""
 
     def mark(*_: object) -> None:
         memory._snapshot()
 
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        value = step.loss(outputs, targets)
-        value.register_hook(mark)
-        return value
-
-    hook = step.optimizer.register_step_pre_hook(mark)
+    before = step.loss_hook
+    step.loss_hook = lambda value: value.register_hook(mark)
+    hooks = [optimizer.register_step_pre_hook(mark) for optimizer in step.optimizers[:1]]
     try:
-        yield replace(step, loss=loss)
+        yield
     finally:
-        hook.remove()
+        step.loss_hook = before
+        for hook in hooks:
+            hook.remove()
 
 
 def _live(snapshot: dict[str, Any], device: int) -> dict[int, int]:
@@ -118,18 +118,17 @@ def _live(snapshot: dict[str, Any], device: int) -> dict[int, int]:
 
 
 def _held(step: TrainingStep) -> dict[int, str]:
-    state = [value for kept in step.optimizer.state.values() for value in kept.values()]
     groups: dict[str, Iterable[Tensor]] = {
-        "parameters": step.model.parameters(),
-        "buffers": step.model.buffers(),
-        "optimizer_state": filter(torch.is_tensor, state),
-        "input": step.batch,
+        "optimizer_state": (tensor for _, tensor in kept_tensors(*step.optimizers)),
+        "parameters": (p for model in step.models for p in model.parameters()),
+        "buffers": (b for model in step.models for b in model.buffers()),
+        "input": tensors(step.batch),
     }
-    return {_address(tensor): name for name, tensors in groups.items() for tensor in tensors}
+    return {_address(tensor): name for name, held in groups.items() for tensor in held}
 
 
 def _gradients(step: TrainingStep) -> list[int]:
-    found = [parameter.grad for parameter in step.model.parameters()]
+    found = [parameter.grad for model in step.models for parameter in model.parameters()]
     return [_address(gradient) for gradient in found if gradient is not None]
 
 

@@ -1,10 +1,12 @@
 """What the machine did to a measurement: time given to others, clocks held back."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from hpml_lab.measure.clock import in_use
 from hpml_lab.measure.gpus import gpus
 from hpml_lab.units import percent
 
@@ -35,9 +37,20 @@ class Conditions:
     too_hot: int = 0
 
 
-def conditions(device: str, proc: Path = _PROC, sys: Path = _SYS) -> Conditions:
-    """Returns the conditions now; a GPU is asked where it is what works."""
-    masks = [gpu.throttle_reasons or 0 for gpu in gpus()] if device == "cuda" else []
+def conditions(
+    devices: Iterable[Any] | None = None, proc: Path = _PROC, sys: Path = _SYS
+) -> Conditions:
+    """Returns the conditions now.
+
+    Args:
+        devices: accelerators at work; those that `measure.clock.in_use` names unless given. GPUs
+            are asked where one of them is.
+        proc: the folder of the process file system.
+        sys: the folder of the system file system.
+    """
+    at_work = in_use() if devices is None else devices
+    on_gpu = any(device.type == "cuda" for device in at_work)
+    masks = [gpu.throttle_reasons or 0 for gpu in gpus()] if on_gpu else []
     return Conditions(
         time.monotonic(), _waited_s(proc), tuple(masks), _quota_s(proc, sys), _too_hot(sys)
     )

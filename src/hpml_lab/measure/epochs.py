@@ -50,6 +50,10 @@ class Parts:
         """The four parts together; `start_s` is within `wait_s`."""
         return self.wait_s + self.copy_s + self.compute_s + self.other_s
 
+    def gap(self, total_s: float) -> float:
+        """Returns the share of a total that the parts miss or exceed."""
+        return abs(self.sum_s / total_s - 1)
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -78,7 +82,24 @@ class Epoch:
     @property
     def gap(self) -> float:
         """Share of the total that the parts miss or exceed; 0 without parts."""
-        return abs(self.parts.sum_s / self.total_s - 1) if self.parts else 0.0
+        return self.parts.gap(self.total_s) if self.parts else 0.0
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over a loader.
+
+    Attributes:
+        batches: how many were trained on.
+        total_s: from before the loader's iterator is made until the device is done.
+        parts: None where they cannot be told apart.
+        whole: whether the loader was run through to its end.
+    """
+
+    batches: int
+    total_s: float
+    parts: Parts | None
+    whole: bool
 
 
 class Trains(Protocol):
@@ -94,7 +115,19 @@ class Trains(Protocol):
         ...
 
     def step(self, batch: Any) -> tuple[Any, Any]:
-        """Takes an optimizer step; returns loss and logits."""
+        """Takes an optimizer step; returns loss and outputs."""
+        ...
+
+
+class Tallies(Protocol):
+    """What looks at the steps of a pass."""
+
+    def add(self, loss: Any, outputs: Any, batch: Any) -> None:
+        """Takes note of a step, without waiting for the device."""
+        ...
+
+    def read(self) -> None:
+        """Reads what was noted, at the end of the pass."""
         ...
 
 
@@ -114,31 +147,56 @@ def run_epoch(
         MeasurementError: if the loader gives no batch.
     """
     tally = _Tally()
-    clock.synchronise()
-    began_s = clock.now_s()
-    laps = _Laps(clock, synchronised=timing == "phases")
-    batches = iter(trainer.loader)
-    laps.end("start")
-    for batch in batches:
-        laps.end("wait")
-        on_device = trainer.to_device(batch)
-        laps.end("copy")
-        loss, logits = trainer.step(on_device)
-        laps.end("compute")
-        tally.add(loss, logits, on_device[1])
-        laps.end("other")
-    laps.end("wait")
-    samples, mean_loss, accuracy = tally.read()
-    clock.synchronise()
-    laps.end("other")
-    total_s = clock.now_s() - began_s
+    passed = timed_pass(trainer, clock, tally, timing=timing)
+    samples, mean_loss, accuracy = tally.result
     if not math.isfinite(mean_loss):
         raise NonFiniteLossError(
             f"the loss became {mean_loss} in epoch {index}; no result is kept. Train with other "
             "optimizer settings"
         )
-    epoch = Epoch(index, warm_up, samples, mean_loss, accuracy, total_s, laps.parts())
+    epoch = Epoch(index, warm_up, samples, mean_loss, accuracy, passed.total_s, passed.parts)
     return _checked(epoch)
+
+
+def timed_pass(
+    trainer: Trains,
+    clock: "Clock",
+    tally: Tallies,
+    *,
+    timing: Timing = "phases",
+    limit_s: float = math.inf,
+) -> Pass:
+    """Takes a step on each batch of a loader and times where the time goes.
+
+    Args:
+        trainer: what to run.
+        clock: of the devices that it works on.
+        tally: is given every step, and read before the pass ends.
+        timing: see the module.
+        limit_s: no batch is begun after so many seconds.
+    """
+    clock.synchronise()
+    began_s = clock.now_s()
+    laps = _Laps(clock, synchronised=timing == "phases")
+    batches, count, whole = iter(trainer.loader), 0, True
+    laps.end("start")
+    for batch in batches:
+        laps.end("wait")
+        if clock.now_s() - began_s > limit_s:
+            whole = False
+            break
+        on_device = trainer.to_device(batch)
+        laps.end("copy")
+        loss, outputs = trainer.step(on_device)
+        laps.end("compute")
+        tally.add(loss, outputs, on_device)
+        count += 1
+        laps.end("other")
+    laps.end("wait")
+    tally.read()
+    clock.synchronise()
+    laps.end("other")
+    return Pass(count, clock.now_s() - began_s, laps.parts(), whole)
 
 
 def _checked(epoch: Epoch) -> Epoch:
@@ -186,23 +244,27 @@ class _Laps:
 
 
 class _Tally:
-    """Loss and hits, summed on the device: reading a value for every batch would wait for it."""
+    """Loss and hits, summed on the device: reading a value for every batch would wait for it.
+
+    Attributes:
+        result: samples, mean loss and accuracy, once they are read.
+    """
+
+    result: tuple[int, float, float]
 
     def __init__(self) -> None:
         self._samples = 0
         self._loss: Any = 0.0
         self._hits: Any = 0
 
-    def add(self, loss: Any, logits: Any, labels: Any) -> None:
+    def add(self, loss: Any, outputs: Any, batch: Any) -> None:
+        labels = batch[1]
         self._samples += len(labels)
         self._loss = self._loss + loss.double() * len(labels)
-        self._hits = self._hits + (logits.argmax(1) == labels).sum()
+        self._hits = self._hits + (outputs.argmax(1) == labels).sum()
 
-    def read(self) -> tuple[int, float, float]:
+    def read(self) -> None:
         if self._samples == 0:
             raise MeasurementError("the loader gave no batch; use more images or a smaller batch")
-        return (
-            self._samples,
-            float(self._loss) / self._samples,
-            float(self._hits) / self._samples,
-        )
+        mean_loss = float(self._loss) / self._samples
+        self.result = self._samples, mean_loss, float(self._hits) / self._samples

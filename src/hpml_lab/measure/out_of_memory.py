@@ -2,7 +2,6 @@
 
 import gc
 import re
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from hpml_lab.errors import InputError, MemoryLimitError
+from hpml_lab.measure.frames import clear_frames
 
 Result = TypeVar("Result")
 
@@ -81,7 +81,7 @@ def attempt(call: Callable[[], Result]) -> Result | OutOfMemory:
         found = out_of_memory(error)
         if found is None:
             raise
-        _clear_frames(error)
+        clear_frames(error)
     give_back()
     return found
 
@@ -122,18 +122,3 @@ def _kind(error: BaseException) -> str | None:
         return "cuda"
     on_cpu = isinstance(error, MemoryError) or _CPU_ALLOCATOR in str(error)
     return "cpu" if on_cpu else None
-
-
-def _clear_frames(error: BaseException) -> None:
-    """Empties the frames that an error, and those behind it, passed through.
-
-    Who keeps the error (a debugger, a logger) would else keep every tensor of the step.
-    """
-    waiting = [error]
-    while waiting:
-        found = waiting.pop()
-        traceback.clear_frames(found.__traceback__)
-        found.__traceback__ = None
-        # An error may be behind itself; those that are done have no traceback any more.
-        behind = (found.__cause__, found.__context__)
-        waiting += [other for other in behind if other and other.__traceback__]

@@ -9,7 +9,7 @@ from hpml_lab.measure.epochs import Epoch
 
 Value = str | int | float | bool | None
 Kind = Literal["crashed", "timeout", "out-of-memory", "failed"]
-Stopped = Literal["precise", "budget", "most rounds"]
+Stopped = Literal["precise", "budget", "most rounds", "given"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Sampling:
     Attributes:
         iterations: calls in a round.
         warm_up: calls before the first round.
-        stopped: why there are no more rounds: the median is known to 1 %, the time is spent, or
-            there are too many.
+        stopped: why there are no more rounds: the median is known to 1 %, the time is spent, there
+            are too many, or so many were asked for.
         unstable: what was seen that is not one steady state: a drift, two modes, throttling, load
             by others; empty for none.
         device_s: median seconds of an iteration between events on the device; None where the
@@ -107,7 +107,8 @@ class Measurement:
             for one that failed or was not reached.
         counters: exact integers; equal in every process, or those of the first and flagged.
         memory: bytes.
-        stalls: shares and seconds lost to loading.
+        stalls: shares and seconds lost to loading; of an own loader those of
+            `measure.loading.loader_times`.
         epochs: warm-up and measured, in order; like all that is not told of each process, those of
             the process in the middle by its median round.
         sampling: how each process took its rounds; None of one that has none, and of epochs.
@@ -115,6 +116,7 @@ class Measurement:
         flags: reasons to doubt the numbers, such as counters that differ between processes.
         timelines: memory over one step, by name such as ``planned``: see `measure.timelines`.
         learning: what an ensemble of seeds learnt; None where none was trained.
+        tokens: how many one iteration works on; None if that has no meaning.
     """
 
     case: dict[str, Value]
@@ -129,6 +131,7 @@ class Measurement:
     flags: list[str] = field(default_factory=list)
     timelines: dict[str, list[Row]] = field(default_factory=dict)
     learning: Learning | None = None
+    tokens: int | None = None
 
 
 def is_value(value: object) -> TypeGuard[Value]:

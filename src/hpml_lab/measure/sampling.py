@@ -10,7 +10,9 @@ from statistics import median
 from typing import Any
 
 from hpml_lab.measure.clock import Clock, tick_s
+from hpml_lab.measure.ranks import agreed
 from hpml_lab.measure.record import Sampling
+from hpml_lab.measure.rounds import Rounds
 from hpml_lab.measure.stability import unstable
 from hpml_lab.measure.stopping import StoppingRule
 
@@ -21,6 +23,7 @@ WINDOW = 5  # rounds of warm-up, compared with the next as many
 MOST_WINDOWS = 20
 STEADY = 0.01  # windows that differ by less are alike
 MOST_ITERATIONS = 10**7  # no call takes less than a nanosecond
+AS_DUE = Rounds()
 _MOST_TRIES = 8  # at finding the iterations of a round, each at most ten times as many
 _TELLING = 3  # comparisons that must all fail before a warm-up is called unsteady
 
@@ -45,11 +48,13 @@ def sample(
     *,
     warm_up_s: float = 0.5,
     round_s: float = ROUND_S,
+    asked: Rounds = AS_DUE,
+    check: Callable[[Any], None] = lambda _result: None,
 ) -> Sample:
     """Returns the rounds of a step.
 
     The device is waited for at both ends of a round and never inside; no garbage is collected
-    within one.
+    within one. Where several ranks run, all take the rounds that the first one needs.
 
     Args:
         step: what to time.
@@ -58,14 +63,17 @@ def sample(
         warm_up_s: a warm-up begins no round after that many seconds.
         round_s: a round has as many iterations as it takes to last so long, and longer where the
             clock is too coarse or too slow to read for that.
+        asked: of the rounds: cycles of calls, and what is set up before each.
+        check: is given what the first calls return, before anything is timed.
     """
-    rounds = _Rounds(step, clock, round_s)
-    steady = _warm_up(rounds, clock.now_s() + warm_up_s)
+    rounds = _Taker(step, clock, round_s, asked)
+    rounds.begin(check)
+    steady = _warm_up(rounds, rounds.now_s() + warm_up_s)
     warm_up, rounds_s, stopped = rounds.calls, list[float](), None
-    began_s = clock.now_s()
+    began_s = rounds.now_s()
     while stopped is None:
         rounds_s.append(rounds.take())
-        stopped = rule.reason(rounds_s, clock.now_s() - began_s)
+        stopped = rule.reason(rounds_s, rounds.now_s() - began_s)
     seen = list(unstable(rounds_s))
     if not (steady or seen):
         seen = [f"drift: no steady state within {warm_up} calls of warm-up"]
@@ -73,7 +81,7 @@ def sample(
     return Sample(rounds_s, Sampling(rounds.iterations, warm_up, stopped, seen, device_s))
 
 
-class _Rounds:
+class _Taker:
     """Takes rounds of one step.
 
     Attributes:
@@ -81,18 +89,36 @@ class _Rounds:
         calls: so far.
     """
 
-    def __init__(self, step: Callable[[], Any], clock: Clock, round_s: float) -> None:
-        self.iterations = 1
+    def __init__(
+        self,
+        step: Callable[..., Any],
+        clock: Clock,
+        round_s: float,
+        asked: Rounds = AS_DUE,
+    ) -> None:
+        self.iterations = asked.calls
         self.calls = 0
         self._step = step
         self._clock = clock
-        self._tick_s = tick_s(clock)
+        self._asked = asked
+        self._tick_s = agreed(tick_s(clock))
         self._round_s = max(round_s, TICKS_PER_ROUND * self._tick_s)
         self._device_s: list[float | None] = []
 
+    def begin(self, check: Callable[[Any], None]) -> None:
+        """Calls the step for the first times, and has what it returns looked at."""
+        cycles = LEAST_CALLS + self._asked.warmup_rounds
+        for _ in range(cycles * self._asked.calls):
+            check(self._asked.prepared(self._step)())
+        self.calls += cycles * self._asked.calls
+
     def take(self) -> float:
-        """Returns the seconds of an iteration in one more round."""
-        step, clock, iterations = self._step, self._clock, range(self.iterations)
+        """Returns the seconds of an iteration in one more round; of several ranks the first's."""
+        step, clock, iterations = (
+            self._asked.prepared(self._step),
+            self._clock,
+            range(self.iterations),
+        )
         with _undisturbed():
             clock.synchronise()
             began_s = clock.now_s()
@@ -104,7 +130,7 @@ class _Rounds:
             spent_s = clock.now_s() - began_s
         self._device_s.append(clock.between_s(first, last))
         self.calls += self.iterations
-        return spent_s / self.iterations
+        return agreed(spent_s / self.iterations)
 
     def device_s(self, count: int) -> float | None:
         """Returns the device's median seconds of an iteration in the last rounds, if it tells."""
@@ -112,32 +138,34 @@ class _Rounds:
         return median(known) / self.iterations if known else None
 
     def now_s(self) -> float:
-        """Returns what the clock says."""
-        return self._clock.now_s()
+        """Returns what the clock says; of several ranks the first's."""
+        return agreed(self._clock.now_s())
 
     def calibrate(self) -> None:
-        """Calls the step for the first times and finds about how many fill a round."""
-        for _ in range(LEAST_CALLS):
-            self._step()
-        self.calls += LEAST_CALLS
+        """Finds about how many calls fill a round."""
         for _ in range(_MOST_TRIES):
             needed = self._needed(self.take())
             if needed <= self.iterations:
                 return
-            self.iterations = min(needed, 10 * self.iterations)
+            self.iterations = self._whole(min(needed, 10 * self.iterations))
 
     def fit(self, iteration_s: float) -> None:
         """Takes as many iterations as fill a round at this speed."""
         self.iterations = self._needed(iteration_s)
 
     def _needed(self, iteration_s: float) -> int:
+        if self._asked.setup is not None:
+            return 1
         if iteration_s > 0:
-            return math.ceil(min(self._round_s / iteration_s, MOST_ITERATIONS)) or 1
+            return self._whole(math.ceil(min(self._round_s / iteration_s, MOST_ITERATIONS)) or 1)
         # Too short to be read; of a clock that stands still nothing ever can be.
         return min(10 * self.iterations, MOST_ITERATIONS) if self._tick_s else self.iterations
 
+    def _whole(self, iterations: int) -> int:
+        return math.ceil(iterations / self._asked.calls) * self._asked.calls
 
-def _warm_up(rounds: _Rounds, until_s: float) -> bool:
+
+def _warm_up(rounds: _Taker, until_s: float) -> bool:
     """Runs a step until two windows in a row are alike.
 
     Returns:
@@ -157,7 +185,7 @@ def _warm_up(rounds: _Rounds, until_s: float) -> bool:
     return False
 
 
-def _window(rounds: _Rounds, until_s: float) -> Iterator[float]:
+def _window(rounds: _Taker, until_s: float) -> Iterator[float]:
     for _ in range(WINDOW):
         if rounds.now_s() >= until_s:
             return

@@ -1,14 +1,20 @@
 """What rounds show that were not drawn from one steady state."""
 
+import math
+import statistics
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import numpy as np
 
 from hpml_lab.measure.median import rank_interval
-from hpml_lab.units import percent
+from hpml_lab.units import percent, seconds
 
-FEWEST_ROUNDS = 20
+FEWEST_ROUNDS = 6  # five in rising order are too likely by chance
+ROUNDS_OF_MODES = 20
 SMALLEST = 0.02  # a smaller difference is not told
+UNEVEN = 0.10  # of the mean from the median
+_CHANCE = 0.003  # of a trend in steady rounds; six in order have 2/720
 _CONFIDENCE = 0.995  # of each half; ten rounds have such an interval
 _MINORITY = 0.2
 # In standard deviations within a mode. The best cut through one mode leaves 3 between its halves,
@@ -31,6 +37,12 @@ def unstable(rounds_s: Sequence[float]) -> Iterator[str]:
     elif modes := two_modes(rounds_s):
         gap, share = modes
         yield f"two modes: {percent(share)} of the rounds took {percent(gap)} more time"
+    mean, middle = statistics.fmean(rounds_s), statistics.median(rounds_s)
+    if abs(mean - middle) > UNEVEN * middle > 0:
+        yield (
+            f"uneven: the mean {seconds(mean)} differs from the median {seconds(middle)}; where "
+            "every n-th call does more, give measure calls=n"
+        )
 
 
 def drift(rounds_s: Sequence[float]) -> float:
@@ -39,17 +51,48 @@ def drift(rounds_s: Sequence[float]) -> float:
     Noise that is slow compared with the rounds is a drift too, so it is not corrected for.
 
     Returns:
-        0 unless the intervals of the halves' medians are apart, and by more than `SMALLEST`.
+        0 unless the rounds rise or fall by more than `SMALLEST` and by more than chance: of many
+        rounds the intervals of the halves' medians are apart, of few their order has a trend.
     """
     middle = len(rounds_s) // 2
     earlier, later = rounds_s[:middle], rounds_s[middle:]
-    before, after = (rank_interval(half, _CONFIDENCE) for half in (earlier, later))
-    if before is None or after is None or (after[0] <= before[1] and before[0] <= after[1]):
-        return 0.0
-    if before[0] <= 0:
+    if min(rounds_s, default=0) <= 0:
         return 0.0  # nothing is a share of no time
+    few = len(rounds_s) < ROUNDS_OF_MODES
+    if not (_has_trend(rounds_s) if few else _are_apart(earlier, later)):
+        return 0.0
     change = float(np.median(later) / np.median(earlier)) - 1
     return change if abs(change) > SMALLEST else 0.0
+
+
+def _are_apart(earlier: Sequence[float], later: Sequence[float]) -> bool:
+    before, after = (rank_interval(half, _CONFIDENCE) for half in (earlier, later))
+    if before is None or after is None:
+        return False
+    return after[0] > before[1] or before[0] > after[1]
+
+
+def _has_trend(values: Sequence[float]) -> bool:
+    """Returns whether so many pairs are in order, or out of it, by a chance of `_CHANCE` at most.
+
+    H. B. Mann: Nonparametric tests against trend. Econometrica 13(3), 1945.
+    """
+    array = np.asarray(values, np.float64)
+    signs = np.sign(array[None, :] - array[:, None])
+    excess = abs(int(np.triu(signs, 1).sum()))
+    pairs = len(values) * (len(values) - 1) // 2
+    inverted = sum(_by_inversions(len(values))[: (pairs - excess) // 2 + 1])
+    return 2 * inverted / math.factorial(len(values)) <= _CHANCE
+
+
+def _by_inversions(count: int) -> list[int]:
+    """Returns how many orders of so many values have 0, 1, 2, ... pairs out of order."""
+    orders = [1]
+    for size in range(2, count + 1):
+        # The largest value goes to any of the places, and inverts with those behind it.
+        sums = [0, *accumulate([*orders, *[0] * (size - 1)])]
+        orders = [sums[k + 1] - sums[max(0, k + 1 - size)] for k in range(len(sums) - 1)]
+    return orders
 
 
 def two_modes(rounds_s: Sequence[float]) -> tuple[float, float] | None:
@@ -58,8 +101,10 @@ def two_modes(rounds_s: Sequence[float]) -> tuple[float, float] | None:
     The cut is the one that leaves the least variance within the two parts.
 
     Returns:
-        None if there is one mode.
+        None if there is one mode, or fewer than `ROUNDS_OF_MODES` rounds.
     """
+    if len(rounds_s) < ROUNDS_OF_MODES:
+        return None
     values = np.sort(np.asarray(rounds_s, np.float64))
     total, count = len(values), np.arange(1, len(values))
     fast = np.cumsum(values)[:-1] / count

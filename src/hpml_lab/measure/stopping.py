@@ -6,6 +6,7 @@ from typing import Protocol
 
 from hpml_lab.measure.median import median_interval
 from hpml_lab.measure.record import Stopped
+from hpml_lab.measure.stability import FEWEST_ROUNDS
 
 PRECISION = 0.01
 PRECISE_ROUNDS = 20  # so that a drift or a second mode can be seen
@@ -37,7 +38,7 @@ class UntilPrecise:
     """
 
     budget_s: float = 1.0
-    least: int = 5
+    least: int = FEWEST_ROUNDS
     precision: float = PRECISION
     most: int = MOST_ROUNDS
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hpml_lab.errors import HpmlError, InputError, RunFileError
-from hpml_lab.pytest_plugin import cases, pair, plan
+from hpml_lab.pytest_plugin import cases, pair, plan, ranks
 from hpml_lab.pytest_plugin.benchmark import Bench
+from hpml_lab.pytest_plugin.leftovers import let_go
 from hpml_lab.pytest_plugin.measuring import Measure
+from hpml_lab.pytest_plugin.one_process import OneProcess
 from hpml_lab.pytest_plugin.progress import Progress
 from hpml_lab.pytest_plugin.session import Session, hold_comparison, will_save
 from hpml_lab.pytest_plugin.settings import Settings, add_options, read_settings
@@ -50,11 +52,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_IN_PAIR] = one_of_pair is not None
     if one_of_pair is not None:
         config.pluginmanager.register(one_of_pair, "hpml-pair")
+        config.pluginmanager.register(OneProcess(one_of_pair.seed), "hpml-one-process")
+    rank = ranks.rank()
+    if rank:
+        ranks.leave_saving(config)
     hold_comparison(config)
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     try:
-        config.stash[_SETTINGS] = read_settings(config, saving=will_save(config))
+        settings = read_settings(config, saving=will_save(config), ranks=rank is not None)
+        config.stash[_SETTINGS] = settings
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -90,6 +97,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         from hpml_lab.pytest_plugin.saving import Saving
 
         config.pluginmanager.register(Saving(benchmarks), "hpml-saving")
+        if not settings.processes:
+            config.pluginmanager.register(OneProcess(settings.seed), "hpml-one-process")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -180,6 +189,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[_NO_GPU] = reason
     for item in on_gpu:
         item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Checks what a test has measured as long as the test can still fail for it."""
+    done = yield
+    measure = pyfuncitem.stash.get(_MEASURE, None)
+    if measure is not None:
+        measure.check()
+    return done
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Lets go of what a failed test has left, so that nothing of it is at work beside the next."""
+    done = yield
+    if item.stash.get(_MEASURE, None) is not None:
+        let_go()
+    return done
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from hpml_lab.measure.record import Sampling
 
 if TYPE_CHECKING:
     from hpml_lab.measure.clock import Clock
-
-_COMPARISON = pytest.StashKey[Any]()
+    from hpml_lab.measure.rounds import Rounds
 
 
 class Bench:
@@ -33,16 +30,34 @@ class Bench:
         """Leaves no result of this test."""
         self._fixture.has_error = True
 
+    @property
+    def is_used(self) -> bool:
+        """Whether the test has measured already, by this fixture or by the stock one."""
+        return bool(self._fixture._mode)
+
+    @property
+    def budget_s(self) -> float:
+        """Seconds that the rounds of a case may take."""
+        return float(self._fixture._max_time)
+
     def rounds_s(self) -> list[float]:
         """Seconds of an iteration in each round; empty while nothing is measured."""
         return list(self._fixture.stats.stats.data) if self._fixture.stats else []
 
-    def time(self, step: Callable[[], Any], clock: "Clock") -> tuple[Any, Sampling | None]:
+    def time(
+        self,
+        step: Callable[..., Any],
+        clock: "Clock",
+        asked: "Rounds",
+        check: Callable[[Any], None],
+    ) -> tuple[Any, Sampling | None]:
         """Samples a step; pytest-benchmark's options say for how long and in how many rounds.
 
         Args:
             step: what to time.
             clock: of the device that it works on.
+            asked: of the rounds.
+            check: is given what the first calls return.
 
         Returns:
             what a further call outside all rounds returned, and how the rounds were taken; None
@@ -50,43 +65,58 @@ class Bench:
         """
         stock = self._fixture
         if stock.disabled:
-            return stock(step), None
+            return stock.pedantic(step, setup=asked.setup), None
         from hpml_lab.measure.sampling import ROUND_S, sample
         from hpml_lab.measure.stopping import UntilPrecise
 
+        least = max(stock._min_rounds, UntilPrecise.least)
         taken = sample(
             step,
             clock,
-            UntilPrecise(budget_s=stock._max_time, least=stock._min_rounds),
-            warm_up_s=stock._max_time / 2,
+            UntilPrecise(budget_s=self.budget_s, least=least),
+            warm_up_s=self.budget_s / 2,
             round_s=max(stock._min_time, ROUND_S),
+            asked=asked,
+            check=check,
         )
         self._prepare(clock.now_s)
-        result = stock.pedantic(step)  # one round, which is replaced by those that were sampled
+        # One round, which is replaced by those that were sampled.
+        result = stock.pedantic(step, setup=asked.setup)
         stock.stats.iterations = taken.how.iterations
         stock.stats.stats.data[:] = taken.rounds_s
         return result, taken.how
 
     def time_exactly(
         self,
-        step: Callable[[], Any],
+        step: Callable[..., Any],
         timer: Callable[[], float],
         *,
         rounds: int,
         warm_up: int,
+        calls: int = 1,
+        setup: Callable[[], Any] | None = None,
         behind: Callable[[], None] | None = None,
     ) -> Any:
-        """Calls a step once in each round, behind a number of calls outside the statistics.
+        """Calls a step so often in each round, behind a number of rounds outside the statistics.
 
         Args:
             step: what to time.
             timer: a monotonic clock in seconds.
             rounds: how often.
-            warm_up: how many further calls come before.
+            warm_up: how many further rounds come before.
+            calls: in a round; with a setup there is one.
+            setup: called before each round, outside its time.
             behind: called after each round, outside its time.
         """
         self._prepare(timer)
-        return self._fixture.pedantic(step, teardown=behind, rounds=rounds, warmup_rounds=warm_up)
+        return self._fixture.pedantic(
+            step,
+            setup=setup,
+            teardown=behind,
+            rounds=rounds,
+            warmup_rounds=warm_up,
+            iterations=calls,
+        )
 
     def _prepare(self, timer: Callable[[], float]) -> None:
         # A collection inside a round would be timed with it.

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,6 +59,10 @@ class Death:
     kind: Kind
     message: str
     log: str = field(default="", repr=False)
+
+    def because(self, internal: str) -> "Death":
+        """Returns the same death, with the internal error of pytest that led to it, if any did."""
+        return replace(self, message=f"{self.message}: {internal}") if internal else self
 
 
 class Interpreter:

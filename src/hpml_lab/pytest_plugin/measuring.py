@@ -1,16 +1,19 @@
 """The fixture `measure`: times a step or epochs and keeps the record of it."""
 
-import sys
+import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from hpml_lab.errors import InputError, NonFiniteLossError
 from hpml_lab.measure.record import Learning, Measurement, Row, Sampling, Value, is_value
 from hpml_lab.pytest_plugin.benchmark import Bench
 
 if TYPE_CHECKING:
     from hpml_lab.measure.clock import Clock
     from hpml_lab.measure.epochs import Epoch, Timing
+    from hpml_lab.measure.rounds import Rounds
+    from hpml_lab.measure.subject import Subject
     from hpml_lab.workloads.trainer import Trainer
 
 
@@ -25,6 +28,8 @@ class Measure:
         case: everything that names the case; begins with the test's parameters.
         counters: exact integers to keep with the result.
         memory: bytes to keep with the result.
+        stalls: shares and seconds lost to loading, to keep with the result.
+        flags: what to doubt in the result, in a sentence each.
         timelines: memory over a step to keep with the result, by name.
         learning: what an ensemble of seeds learnt, to keep with the result.
     """
@@ -36,61 +41,175 @@ class Measure:
         self.counters: dict[str, int] = {}
         self.memory: dict[str, int] = {}
         self.stalls: dict[str, float] = {}
+        self.flags: list[str] = []
         self.timelines: dict[str, list[Row]] = {}
         self.learning: Learning | None = None
         self._bench = bench
         self._samples: int | None = None
+        self._tokens: int | None = None
         self._epochs: list[Epoch] = []
         self._sampling: list[Sampling | None] = []
 
     def __call__(
-        self, step: Callable[[], Any], *, samples: int | None = None, rounds: int | None = None
+        self,
+        step: Callable[..., Any],
+        *,
+        model: Any = None,
+        optimizer: Any = None,
+        batch: Any = None,
+        samples: int | None = None,
+        tokens: int | None = None,
+        rounds: int | None = None,
+        warmup_rounds: int | None = None,
+        setup: Callable[[], Any] | None = None,
+        calls: int = 1,
     ) -> Any:
-        """Times a callable without arguments; a `TrainingStep` is counted too, behind its rounds.
+        """Times a callable, and counts it behind its rounds where it is known what it works on.
 
         Args:
-            step: what to time, such as a `workloads.step.TrainingStep`.
-            samples: how many samples one call works on; a `TrainingStep` knows.
-            rounds: how many calls to time one by one; as many as is due unless given.
+            step: what to time: a `TrainingStep`, which knows all that follows, or any callable
+                that has done its work when it returns; without arguments unless a setup gives them.
+            model: the module or modules that it trains.
+            optimizer: the optimizer or optimizers that it steps.
+            batch: the tensors that it works on, in any nesting.
+            samples: how many one call works on.
+            tokens: how many one call works on.
+            rounds: how many rounds of ``calls`` calls to time; as many as is due unless given.
+            warmup_rounds: rounds before those; 0 unless given.
+            setup: called before each round, outside its time; it may return (args, kwargs).
+            calls: how many are one cycle, such as 8 where the optimizer is stepped by each eighth;
+                a round is a whole number of cycles.
 
         Returns:
             what the step returned last.
+
+        Raises:
+            InputError: for arguments that do not fit, a step that is not done when it returns, a
+                device that cannot be waited for, or a second use in one test.
+            NonFiniteLossError: if the loss of a `TrainingStep` became NaN or infinite.
         """
         from hpml_lab.measure.clock import clock_for
+        from hpml_lab.measure.compiled import compilation_counters
+        from hpml_lab.measure.pending import refuse_coroutine_function
+        from hpml_lab.measure.rounds import Rounds
+        from hpml_lab.measure.subject import subject_of
 
-        device = getattr(step, "device", _default_device())
-        clock = clock_for(device)
-        self._samples = getattr(step, "samples", None) if samples is None else samples
+        self._refuse_second_use()
+        refuse_coroutine_function(step)
+        asked = Rounds(rounds, warmup_rounds or 0, calls, setup)
+        subject = subject_of(step, model, optimizer, batch, samples, tokens)
+        clock = clock_for(*subject.devices)
+        self._describe(subject)
+        with compilation_counters() as compiled:
+            result = self._timed(step, clock, asked)
+        self._judge(subject, result)
+        if self._bench.rounds_s():
+            self._count(lambda: asked.prepared(step)(), subject, asked.calls, compiled)
+            self._load(subject, clock)
+        return result
+
+    def _refuse_second_use(self) -> None:
+        if self._bench.is_used:
+            raise InputError(
+                "this test has measured already; write two tests, or one with "
+                "@pytest.mark.parametrize, to measure two things"
+            )
+
+    def _describe(self, subject: "Subject") -> None:
+        from hpml_lab.measure.ranks import world_size
+
+        self._samples, self._tokens = subject.samples, subject.tokens
+        known: dict[str, Value] = {"device": subject.device, "precision": subject.precision}
+        if (ranks := world_size()) > 1:
+            known["ranks"] = ranks
+        # A parameter of the test may have such a name.
+        self.case = {**{name: value for name, value in known.items() if value}, **self.case}
+
+    def _timed(self, step: Callable[..., Any], clock: "Clock", asked: "Rounds") -> Any:
+        from hpml_lab.measure.disturbance import conditions, disturbances
+
+        before = conditions()
+        take = self._sampled if asked.rounds is None else self._exact
+        result, how = take(step, clock, asked)
+        if how is not None:
+            seen = disturbances(before, conditions())
+            self._sampling = [replace(how, unstable=[*how.unstable, *seen])]
+        return result
+
+    def _sampled(
+        self, step: Callable[..., Any], clock: "Clock", asked: "Rounds"
+    ) -> tuple[Any, Sampling | None]:
+        from hpml_lab.measure.pending import refuse_pending
+
+        return self._bench.time(step, clock, asked, refuse_pending)
+
+    def _exact(
+        self, step: Callable[..., Any], clock: "Clock", asked: "Rounds"
+    ) -> tuple[Any, Sampling | None]:
+        from hpml_lab.measure.stability import unstable
 
         def timer() -> float:
             clock.synchronise()
             return clock.now_s()
 
-        if rounds is not None:
-            return self._bench.time_exactly(step, timer, rounds=rounds, warm_up=0)
-        return self._sampled(step, clock, device)
+        result = self._bench.time_exactly(
+            step,
+            timer,
+            rounds=asked.rounds or 1,
+            warm_up=asked.warmup_rounds,
+            calls=asked.calls,
+            setup=asked.setup,
+        )
+        if not (taken := self._bench.rounds_s()):
+            return result, None
+        warm_up = asked.warmup_rounds * asked.calls
+        return result, Sampling(asked.calls, warm_up, "given", list(unstable(taken)))
 
-    def _sampled(self, step: Callable[[], Any], clock: "Clock", device: str) -> Any:
-        from hpml_lab.measure.disturbance import conditions, disturbances
+    def _judge(self, subject: "Subject", result: Any) -> None:
+        """Refuses what is not done or not a number; of any function the latter is only flagged."""
+        from hpml_lab.measure.pending import refuse_pending
 
-        before = conditions(device)
-        result, how = self._bench.time(step, clock)
-        if how is not None:
-            seen = disturbances(before, conditions(device))
-            self._sampling = [replace(how, unstable=[*how.unstable, *seen])]
-            self._count(step)
-        return result
-
-    def _count(self, step: Callable[[], Any]) -> None:
-        """Counts a `TrainingStep` behind its rounds; of any other function nothing is known."""
-        steps = sys.modules.get("hpml_lab.workloads.step")
-        if steps is None or not isinstance(step, steps.TrainingStep):
+        refuse_pending(result)
+        value = _number(result)
+        if value is None or math.isfinite(value):
             return
-        from hpml_lab.measure.counters import step_counters
-        from hpml_lab.measure.memory import step_memory
+        if subject.training is not None:
+            raise NonFiniteLossError(
+                f"the loss became {value}; no result is kept. Train with a lower learning rate"
+            )
+        self.flags.append(f"the last call returned {value}")
 
-        self.counters |= step_counters(step)
-        self.memory |= step_memory(step, step.device)
+    def _count(
+        self,
+        step: Callable[[], Any],
+        subject: "Subject",
+        calls: int,
+        compiled: dict[str, int],
+    ) -> None:
+        """Counts behind the rounds; of a function of which nothing is told nothing is known."""
+        self.counters |= compiled if any(compiled.values()) else {}
+        if not subject.is_told:
+            return
+        from hpml_lab.measure.compiled import is_compiled
+        from hpml_lab.measure.counters import count_step
+
+        is_one = any(compiled.values()) or is_compiled(step, subject.models)
+        counted = count_step(step, subject, calls=calls, compiled=is_one)
+        self.counters |= counted.counters
+        self.memory |= counted.memory
+        self.flags += counted.flags
+
+    def _load(self, subject: "Subject", clock: "Clock") -> None:
+        """Runs through a loader, behind all that is timed on a fixed batch."""
+        step = subject.training
+        if step is None or step.loader is None:
+            return
+        from hpml_lab.measure.loading import loader_times
+
+        try:
+            self.stalls |= loader_times(step, clock, self._bench.budget_s)
+        except Exception as error:  # noqa: BLE001 - a measured time is not lost to the loader
+            self.flags.append(f"the loader is not measured: {type(error).__name__}: {error}")
 
     def epochs(
         self,
@@ -114,10 +233,10 @@ class Measure:
             all epochs, warm-up first.
         """
         from hpml_lab.measure.clock import clock_for
-        from hpml_lab.measure.counters import step_counters
         from hpml_lab.measure.epochs import run_epoch
         from hpml_lab.measure.evaluation import evaluate
 
+        self._refuse_second_use()
         training = trainer.training
         clock = clock_for(training.device)
         self.describe(trainer)
@@ -142,13 +261,37 @@ class Measure:
         )
         self._samples = self._epochs[-1].samples
         if self._bench.rounds_s():
-            self.counters |= step_counters(trainer.fixed_step())
+            self._count_step_of(trainer)
         return self._epochs
+
+    def _count_step_of(self, trainer: "Trainer") -> None:
+        from hpml_lab.measure.compiled import is_compiled
+        from hpml_lab.measure.counters import count_step
+        from hpml_lab.measure.subject import subject_of
+
+        step = trainer.fixed_step()
+        subject = subject_of(step)
+        counted = count_step(step, subject, compiled=is_compiled(step, subject.models))
+        self.counters |= counted.counters
+        self.flags += counted.flags
 
     def describe(self, trainer: "Trainer") -> None:
         """Makes a trainer's settings the case; `epochs` does so itself."""
         self.case |= asdict(trainer.training) | {"source": trainer.source}
         del self.case["data"]  # a folder's name says nothing on another machine
+
+    def check(self) -> None:
+        """Checks what a test has set, once its function has ended.
+
+        Raises:
+            InputError: for a value that a saved run could not give back.
+        """
+        from hpml_lab.measure import values
+
+        self.case = values.case(self.case)
+        self.counters = values.counts("counters", self.counters)
+        self.memory = values.counts("memory", self.memory)
+        self.stalls = values.numbers("stalls", self.stalls)
 
     def finish(self) -> None:
         """Hands the record over; called when the test has ended."""
@@ -161,8 +304,10 @@ class Measure:
             stalls=self.stalls,
             epochs=self._epochs,
             sampling=self._sampling,
+            flags=self.flags,
             timelines=self.timelines,
             learning=self.learning,
+            tokens=self._tokens,
         )
         self._bench.describe(asdict(record))
 
@@ -171,6 +316,11 @@ class Measure:
         self._bench.discard()
 
 
-def _default_device() -> str:
-    torch = sys.modules.get("torch")  # who has not imported it has nothing on CUDA
-    return "cuda" if torch is not None and torch.cuda.is_initialized() else "cpu"
+def _number(result: Any) -> float | None:
+    """Returns what a step returned if it is one number, such as its loss."""
+    if isinstance(result, float):
+        return result
+    one = getattr(result, "numel", None)
+    if not callable(one) or not getattr(result, "is_floating_point", bool)() or one() != 1:
+        return None
+    return float(result)

@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +12,16 @@ import pytest
 from hpml_lab.pytest_plugin.plan import shuffled
 
 if TYPE_CHECKING:
-    from hpml_lab.measure.record import Failure
+    pass
 
 CHANNEL = "HPML_PAIR"  # the file of the job
-_LONGEST_MESSAGE = 300
 
 
 class Pair:
     """Registered as a plugin of its own where `connect` finds a job.
+
+    Attributes:
+        seed: of the order of cases.
 
     Args:
         job: ``pair`` (its number, from 1), ``seed`` (of the order of cases), ``settled`` (node ids
@@ -30,11 +31,10 @@ class Pair:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._number: int = job["pair"]
-        self._seed: int = job["seed"]
+        self.seed: int = job["seed"]
         self._settled = frozenset[str](job["settled"])
         self._tree = Path(job["tree"])
         self._other = Path(job["other"]) if job["other"] else None
-        self._failures: dict[str, list[Failure]] = {}
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
@@ -45,7 +45,7 @@ class Pair:
         settled = [item for item in items if item.nodeid in self._settled]
         config.hook.pytest_deselected(items=settled)
         found = {item.nodeid: item for item in items if item.nodeid not in self._settled}
-        items[:] = [found[nodeid] for nodeid in shuffled(found, self._seed, self._number)]
+        items[:] = [found[nodeid] for nodeid in shuffled(found, self.seed, self._number)]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
@@ -59,23 +59,6 @@ class Pair:
                     "importable from there"
                 )
         return done
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Takes down which tests fail, and so leave nothing."""
-        if report.failed:
-            from hpml_lab.measure.record import Failure
-
-            crash = getattr(report.longrepr, "reprcrash", None)
-            lines = (crash.message if crash else report.longreprtext).strip().splitlines() or [""]
-            failure = Failure(1, "failed", lines[0][:_LONGEST_MESSAGE])
-            self._failures.setdefault(report.nodeid, [failure])
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
-        """Adds what concerns the run and no single benchmark."""
-        from hpml_lab.history.run import Replication
-
-        output_json["hpml"] = asdict(Replication(1, self._seed, self._failures))
 
     def _is_foreign(self, name: str, file: Path) -> bool:
         if file.is_relative_to(self._tree):

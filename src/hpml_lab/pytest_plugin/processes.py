@@ -57,6 +57,7 @@ class Processes:
         self._unmeasured: dict[str, list[Failure]] = {}
         self._due: dict[str, int] = {}
         self._started = 0
+        self._internal_errors: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -75,6 +76,11 @@ class Processes:
                 self._journaling.complete()
         finally:
             self._hand_on(session.items)
+        if self._internal_errors:
+            pytest.exit(
+                f"pytest's internal error in a fresh interpreter: {self._internal_errors[0]}",
+                pytest.ExitCode.INTERNAL_ERROR,
+            )
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
         return True
@@ -124,25 +130,30 @@ class Processes:
     def _run_interpreter(self, process: int, ids: list[str]) -> Iterator[str]:
         """Yields every test that is done with: one at least."""
         job = {"process": process, "order": ids, "basetemp": self._basetemp()}
-        current, began_s, ended = None, 0.0, False
+        current, began_s, ended, internal = None, 0.0, False, ""
         with Interpreter(self._config, job) as interpreter:
             for event in interpreter.events(self._settings.case_timeout):
                 if isinstance(event, Death):
                     # One that cannot even start would do so again, so all are lost.
                     lost = [current] if current else [] if ended else ids
-                    yield from self._lose(process, lost, event, time.monotonic() - began_s)
+                    death = event.because(internal)
+                    internal = ""
+                    yield from self._lose(process, lost, death, time.monotonic() - began_s)
                 elif "began" in event:
                     current, began_s = event["began"], time.monotonic()
                     self._progress.begin(current, process)
                 elif "ended" in event:
                     current, ended = None, True
                     yield self._end(event["ended"], ending(process, event))
+                elif "internal" in event:
+                    internal = event["internal"]
                 elif "missing" in event:
                     yield from self._lose(process, event["missing"], _MISSING, 0.0)
                 elif process == 1:
                     replay_warning(self._config, event)
                 if self._enough():
-                    return
+                    break
+        self._internal_errors += [internal] if internal else []
 
     def _lose(self, process: int, ids: list[str], death: Death, spent_s: float) -> Iterator[str]:
         for nodeid in ids:

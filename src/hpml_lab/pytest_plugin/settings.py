@@ -81,13 +81,14 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(f"hpml_{name}", text, default=None)
 
 
-def read_settings(config: pytest.Config, *, saving: bool) -> Settings:
+def read_settings(config: pytest.Config, *, saving: bool, ranks: bool = False) -> Settings:
     """Returns the settings: option before ini value before ``HPML_NAME`` in the environment.
 
     Args:
         config: of the run.
         saving: whether it is saved. One that is neither saved nor gated runs in this interpreter,
             unless the option says otherwise: ini value and environment are for runs that measure.
+        ranks: whether this process is one rank of several, which stay as they were started.
 
     Raises:
         InputError: for a value that cannot be one.
@@ -96,9 +97,15 @@ def read_settings(config: pytest.Config, *, saving: bool) -> Settings:
     if config.getoption("hpml_resume") and not saving:
         raise InputError("--hpml-resume goes on with a saved run; add --benchmark-save=NAME")
     processes = _count("processes", text["processes"])
+    asked = config.getoption("hpml_processes") is not None
+    if ranks and asked:
+        raise InputError(
+            "--hpml-processes starts interpreters, which would be no ranks; leave it out and start "
+            "torchrun as often"
+        )
     gate = _gate(config)
     measuring = saving or gate is not None
-    fresh = measuring or config.getoption("hpml_processes") is not None
+    fresh = not ranks and (measuring or asked)
     return Settings(
         profile=text["profile"],
         data=text["data"],

@@ -92,6 +92,10 @@ class Worker:
             self._failure = Failure(self._process, _kind(error), _first_line(text))
         return report
 
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Tells the other end, where pytest would only print it."""
+        self._send({"internal": _first_line(excinfo.exconly())})
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keeps the report for the other end."""
         hook = self._config.hook

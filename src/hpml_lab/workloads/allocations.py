@@ -6,19 +6,20 @@ nothing alive. What a kernel allocates and frees inside one operator is not seen
 """
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hpml_lab.errors import MemoryLimitError
 from hpml_lab.theory.timeline import Recorder, Timeline
+from hpml_lab.workloads.batches import strided, tensors
 from hpml_lab.workloads.layers import OUTSIDE, LayerTrace, backward_node
+from hpml_lab.workloads.optimizer_state import kept_tensors
 from hpml_lab.workloads.step import TrainingStep
 
 _ROOT_GRADIENT = torch.ops.aten.ones_like.default
@@ -38,14 +39,15 @@ def track(step: TrainingStep, limit_bytes: int | None = None) -> Timeline:
     Raises:
         MemoryLimitError: if the step needs more than the limit. What it had allocated is freed.
     """
-    step.optimizer.zero_grad(set_to_none=True)
-    tracker = AllocationTracker(step.model, step.device, step.optimizer, limit_bytes)
-    tracker.hold(step.batch, "input")
+    step.zero_grad()
+    model = step.models[0] if len(step.models) == 1 else nn.ModuleList(step.models)
+    tracker = AllocationTracker(model, step.device, step.optimizers, limit_bytes)
+    tracker.hold(tensors(step.batch), "input")
     try:
         with tracker:
             step()
     except MemoryLimitError as error:
-        step.optimizer.zero_grad(set_to_none=True)
+        step.zero_grad()
         # The frames of the traceback hold the step's tensors.
         raise error.with_traceback(None) from None
     return tracker.recorder.timeline()
@@ -62,7 +64,7 @@ class AllocationTracker(TorchDispatchMode):
             layers.
         device: the kind of device whose memory is counted, as storages know it: the storages of
             fake tensors are on ``meta``.
-        optimizer: its state is alive from the start, if there is any; None if none is at work.
+        optimizers: their state is alive from the start, if there is any.
         limit_bytes: bytes that may be alive at once; None for no limit.
 
     Attributes:
@@ -76,7 +78,7 @@ class AllocationTracker(TorchDispatchMode):
         self,
         model: nn.Module,
         device: str,
-        optimizer: Optimizer | None = None,
+        optimizers: Sequence[Any] = (),
         limit_bytes: int | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -85,7 +87,7 @@ class AllocationTracker(TorchDispatchMode):
         self._limit_bytes = limit_bytes
         self._layers = LayerTrace(model)
         self._parameters = list(model.parameters())
-        self._optimizer = optimizer
+        self._optimizers = optimizers
         self._hooks: list[Any] = []
         self._updating = False
         self._watched: dict[int, tuple[int, int, Any]] = {}
@@ -96,10 +98,10 @@ class AllocationTracker(TorchDispatchMode):
 
     def __enter__(self) -> "AllocationTracker":
         self._layers.__enter__()
-        if self._optimizer is not None:
-            self._hooks = [
-                self._optimizer.register_step_pre_hook(lambda *_: self._begin_update()),
-                self._optimizer.register_step_post_hook(lambda *_: self._end_update()),
+        for optimizer in self._optimizers:
+            self._hooks += [
+                optimizer.register_step_pre_hook(lambda *_: self._begin_update()),
+                optimizer.register_step_post_hook(lambda *_: self._end_update()),
             ]
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
@@ -131,28 +133,29 @@ class AllocationTracker(TorchDispatchMode):
         """Runs an operator."""
         return func(*args, **kwargs)
 
-    def hold(self, tensors: Iterable[Tensor], category: str) -> None:
+    def hold(self, held: Iterable[Tensor], category: str) -> None:
         """Says what some tensors are, noted already or not."""
-        for tensor in tensors:
-            block = self._note(tensor)
-            if block is not None:
-                self.recorder.label(block, category)
+        for tensor in held:
+            for part in strided(tensor):
+                block = self._note(part)
+                if block is not None:
+                    self.recorder.label(block, category)
 
     def _place(self, func: Any, args: Any) -> None:
         phase = self._phase(func, args)
-        if phase == "forward":
+        if phase in {"forward", "optimizer"}:
             self._leave_backward()
         elif phase != self.recorder.phase:
             self.recorder.keep_activations()
         self.recorder.phase, self.recorder.layer = phase, self._layers.current()
 
     def _phase(self, func: Any, args: Any) -> str:
-        if self._updating:
-            return "optimizer"
         # The gradient that a backward pass starts from is made before autograd is at any node.
         root = func is _ROOT_GRADIENT and not args[0].dim() and not self._layers.inside
         if root or backward_node() is not None:
             return "backward"
+        if self._updating and not self._layers.inside:
+            return "optimizer"
         begins = self._layers.inside or self.recorder.phase == "before"
         return "forward" if begins else self.recorder.phase
 
@@ -174,20 +177,20 @@ class AllocationTracker(TorchDispatchMode):
         self.hold((gradient for gradient in gradients if gradient is not None), "gradients")
 
     def _hold_state(self) -> None:
-        states = self._optimizer.state.values() if self._optimizer else ()
-        kept = [pair for state in states for pair in state.items()]
-        tensors = (value for key, value in kept if key != "step" and isinstance(value, Tensor))
-        self.hold(tensors, "optimizer_state")
+        kept = kept_tensors(*self._optimizers)
+        own = {id(parameter) for parameter in self._parameters}
+        self.hold((t for key, t in kept if key != "step" and id(t) not in own), "optimizer_state")
 
     def _note_all(self, results: Any) -> None:
         if isinstance(results, Tensor):
-            self._note(results)
+            for part in strided(results):
+                self._note(part)
         elif isinstance(results, tuple | list):
             for result in results:
                 self._note_all(result)
 
     def _note(self, tensor: Tensor) -> int | None:
-        if self._updating and not tensor.dim():
+        if self.recorder.phase == "optimizer" and not tensor.dim():
             return None
         storage = tensor.untyped_storage()
         if storage.device.type != self._device:

@@ -1,18 +1,16 @@
 """What a network is made of, counted on a copy without storage."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from hpml_lab.workloads.operators import OperatorCounter
 from hpml_lab.workloads.storageless import forward, without_storage
 
-Shape = Sequence[int]
 _SAMPLES = 2  # batch norm needs two values a channel; every count below is linear in the batch
 
 
@@ -90,27 +88,12 @@ def summarise(model: nn.Module, input_shape: tuple[int, ...] = (3, 32, 32)) -> S
     """
     twin = without_storage(model, "meta").train()
     inputs = torch.empty(_SAMPLES, *input_shape, device="meta")
-    counter = FlopCounterMode(display=False, custom_mapping=_CORRECTED)
-    with _recorded_outputs(twin) as outputs, counter as flops:
+    with _recorded_outputs(twin) as outputs, OperatorCounter() as counter:
         logits = forward(twin, inputs)
-        forward_flops = flops.get_total_flops()
+        forward_flops = counter.flops
         targets = torch.zeros(_SAMPLES, dtype=torch.long, device="meta")
         nn.functional.cross_entropy(logits, targets).backward()
-    return _count(twin, outputs, inputs, forward_flops, flops.get_total_flops())
-
-
-def _convolution_backward_flops(
-    output_gradient: Shape, inputs: Shape, weight: Shape, *options: Any, **_: Any
-) -> int:
-    # PyTorch's own formula counts the weight gradient of a grouped convolution once a group too
-    # often. Both products are as large as the forward one: every weight is used once a pixel.
-    _bias, _stride, _padding, _dilation, transposed, _output_padding, _groups, wanted = options
-    pixels = inputs[2:] if transposed else output_gradient[2:]
-    products = int(wanted[0]) + int(wanted[1])
-    return 2 * inputs[0] * math.prod(pixels) * math.prod(weight) * products
-
-
-_CORRECTED = {torch.ops.aten.convolution_backward: _convolution_backward_flops}
+    return _count(twin, outputs, inputs, forward_flops, counter.flops)
 
 
 def _count(

@@ -8,28 +8,16 @@ Counted are forward, loss and backward; the optimizer is not.
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from hpml_lab.workloads.operators import OperatorCounter
 from hpml_lab.workloads.storageless import forward, refusing, without_storage
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-_ATEN = torch.ops.aten
-_IDLE = {
-    _ATEN.empty,
-    _ATEN.empty_like,
-    _ATEN.empty_strided,
-    _ATEN.new_empty,
-    _ATEN.new_empty_strided,
-    _ATEN._unsafe_view,  # a view that is not declared as one
-    torch.ops.prim.device,  # fake tensors are asked for their device so
-}
 _BATCHES = (2, 4)  # batch norm needs two values a channel
 
 
@@ -68,32 +56,6 @@ def traffic(
     few, many = (_count(model, (batch, *input_shape), precision, loss) for batch in _BATCHES)
     per_sample = (many.moved_bytes - few.moved_bytes) // (_BATCHES[1] - _BATCHES[0])
     return Traffic(few.operators, per_sample, few.moved_bytes - _BATCHES[0] * per_sample)
-
-
-class OperatorCounter(TorchDispatchMode):
-    """Counts what is dispatched inside, views and empty tensors left out.
-
-    Attributes:
-        operators: how many.
-        moved_bytes: what they read and write.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.operators = 0
-        self.moved_bytes = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs an operator and counts it."""
-        results = func(*args, **(kwargs or {}))
-        if not func.is_view and func.overloadpacket not in _IDLE:
-            self.operators += 1
-            self.moved_bytes += _bytes((args, kwargs)) + _bytes(results)
-        return results
-
-
-def _bytes(values: Any) -> int:
-    return sum(leaf.nbytes for leaf in tree_leaves(values) if isinstance(leaf, Tensor))
 
 
 def _count(model: nn.Module, shape: tuple[int, ...], precision: str, loss: Loss) -> OperatorCounter:

@@ -60,6 +60,7 @@ class Trainer:
             training.learning_rate,
         )
         self._model = compiled(self.model, training.compile_mode)
+        self._step = self._training_step(loader=self.loader)
 
     def to_device(self, batch: Batch) -> Batch:
         """Starts the copy of a batch to the device; asynchronous from pinned memory only."""
@@ -77,7 +78,7 @@ class Trainer:
         """Takes one optimizer step on a batch on the device; returns loss and logits, detached."""
         if self.training.compile_mode != "eager":
             torch.compiler.cudagraph_mark_step_begin()
-        return self._fixed(batch).on(batch)
+        return self._step.step(batch)
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Returns the logits of inputs on the device, in evaluation mode and not compiled."""
@@ -91,15 +92,12 @@ class Trainer:
         """Returns a step on a batch of the first images, kept on the device: no loading in it."""
         # In this process: workers would start for one batch.
         samples = [self.loader.dataset[index] for index in range(self.training.batch_size)]
-        return self._fixed(self.to_device(tuple(default_collate(samples))))
+        return self._training_step(batch=self.to_device(tuple(default_collate(samples))))
 
-    def _fixed(self, batch: Batch) -> TrainingStep:
+    def _training_step(self, **batches: Any) -> TrainingStep:
+        precision = self.training.precision
         return TrainingStep(
-            self._model,
-            self.optimizer,
-            nn.functional.cross_entropy,
-            batch,
-            self.training.precision,
+            self._model, self.optimizer, nn.functional.cross_entropy, precision=precision, **batches
         )
 
 

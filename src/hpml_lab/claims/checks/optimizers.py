@@ -12,8 +12,8 @@ from hpml_lab.claims.checks import models
 from hpml_lab.claims.checks.comparing import rounds, same, together
 from hpml_lab.claims.checks.models import LAB
 from hpml_lab.claims.checks.registry import Finding, decides
-from hpml_lab.measure.memory import optimizer_state
 from hpml_lab.theory.optimizers import state_bytes
+from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.optimizers import build_optimizer, theory_name
 
 _COMPARED = ("sgd", "sgd-momentum", "adam")
