@@ -6,9 +6,9 @@ import pytest
 
 from hpml_lab.measure.counters import network_counters
 from hpml_lab.measure.memory import cuda_peak
-from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.theory.optimizers import counter_bytes, state_bytes
 from hpml_lab.workloads.networks import LAB_WIDTH
+from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.optimizers import theory_name
 from hpml_lab.workloads.trainer import Trainer
 

@@ -8,11 +8,11 @@ import pytest
 from hpml_lab.measure.context import context_bytes
 from hpml_lab.measure.cpu_memory import cpu_peak
 from hpml_lab.measure.memory import step_memory
-from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.measure.out_of_memory import give_back
 from hpml_lab.measure.planned import gpu_counters, planned_memory, planned_on_gpu
 from hpml_lab.measure.timelines import backward_peak_bytes
 from hpml_lab.workloads.networks import LAB_WIDTH
+from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.trainer import Trainer
 
 LAB_BATCH = 8

@@ -118,5 +118,5 @@ def test_the_device_s_own_time_lies_between_events(monkeypatch):
 
 def test_a_device_begun_between_two_marks_has_no_time_of_its_own():
     """With one event alone nothing lies between."""
-    clock = DeviceClock(lambda: [])
+    clock = DeviceClock(list)
     assert clock.between_s(None, object()) is None

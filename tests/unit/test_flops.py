@@ -51,7 +51,7 @@ def test_layers_and_directions_of_an_lstm_add_up():
 
 
 def test_a_recurrent_layer_on_cuda_is_one_operator():
-    """cuDNN's operator takes its weights as a list; packed sequences are rows; biases are none."""
+    """CuDNN's operator takes its weights as a list; packed sequences are rows; biases are none."""
     rows = torch.empty(11, INPUTS, device="meta")
     weights = [torch.empty(shape) for shape in ((32, 16), (32, 8), (32,), (32,))]
     forward = 2 * 11 * 32 * (16 + 8)

@@ -1,13 +1,19 @@
 """The fixture `measure`, on a benchmark and a clock of our own."""
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
+from hpml_lab.errors import InputError, NonFiniteLossError
 from hpml_lab.measure import clock as clock_module
 from hpml_lab.measure import disturbance
 from hpml_lab.measure.counters import network_counters
 from hpml_lab.measure.disturbance import Conditions
 from hpml_lab.measure.record import Learning, Row, Sampling
 from hpml_lab.pytest_plugin.measuring import Measure
+from hpml_lab.workloads.step import TrainingStep
 from hpml_lab.workloads.trainer import Trainer
 from hpml_lab.workloads.training import Training
 
@@ -35,7 +41,7 @@ class FakeBench:
         check(result)
         return result, self.how
 
-    def time_exactly(self, step, timer, *, rounds, warm_up, calls=1, setup=None, behind=None):
+    def time_exactly(self, step, timer, *, rounds, warm_up, behind=None, **_asked):
         for index in range(warm_up + rounds):
             began = timer()
             result = step()
@@ -198,3 +204,197 @@ def test_a_failed_test_s_result_is_given_up(bench):
     """Discarding reaches the benchmark."""
     Measure(bench, {}).discard()
     assert bench.discarded
+
+
+def step_of(**more):
+    """Returns a small step, and what of it is other than usual."""
+    model = nn.Linear(5, 3)
+    batch = torch.zeros(8, 5), torch.zeros(8, dtype=torch.long)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    return TrainingStep(model, optimizer, nn.functional.cross_entropy, batch, **more)
+
+
+def measured(bench, step, **asked):
+    """Returns the record of one use of the fixture."""
+    measure = Measure(bench, {})
+    measure(step, **asked)
+    measure.check()
+    measure.finish()
+    return bench.record
+
+
+def test_a_training_step_says_what_it_is(bench):
+    """Samples, tokens, device and precision are its own; its counts stand beside its time."""
+    record = measured(bench, step_of(tokens=96, precision="bfloat16"))
+    assert (record["samples"], record["tokens"]) == (8, 96)
+    assert record["case"] == {"device": "cpu", "precision": "bfloat16"}
+    assert record["counters"]["step_flops"] == 2 * (2 * 8 * 5 * 3)
+    assert record["memory"]["peak_step_bytes"] > 0
+    assert record["flags"] == []
+
+
+def test_a_parameter_of_the_test_keeps_its_name(bench):
+    """A test with a parameter called precision has its own value in the case."""
+    measure = Measure(bench, {"precision": "mine"})
+    measure(step_of())
+    assert measure.case == {"device": "cpu", "precision": "mine"}
+
+
+def test_a_function_is_counted_where_it_is_told(bench):
+    """Model, optimizer and batch beside a function give what a step knows by itself."""
+    step = step_of()
+    told = {"model": step.model, "optimizer": step.optimizer, "batch": step.batch}
+    record = measured(bench, lambda: step(), **told)
+    assert record["samples"] == 8
+    assert record["counters"]["parameters"] == 18
+    assert record["counters"]["sample_bytes"] == 28
+    assert record["counters"]["step_flops"] == 2 * (2 * 8 * 5 * 3)
+
+
+def test_of_a_function_alone_nothing_is_counted(bench):
+    """It is called no more often than its rounds need."""
+    calls = []
+    record = measured(bench, lambda: calls.append(1), samples=8)
+    assert (record["counters"], record["memory"], record["flags"]) == ({}, {}, [])
+    assert len(calls) == 2
+
+
+def test_a_count_that_fails_does_not_lose_the_time(bench):
+    """A step that can be called twice has its two rounds, and a flag for what is not counted."""
+    calls = iter([None, None])
+    record = measured(bench, lambda: next(calls), batch=torch.zeros(2))
+    assert len(record["processes"][0]) == 2
+    assert record["flags"][0] == "step_flops is not counted: StopIteration: "
+
+
+def test_what_compiles_while_it_is_measured_is_counted(bench):
+    """One graph of the layer; FLOP are those of the source; operators are not told."""
+    torch.compiler.reset()
+    step = step_of()
+    step.model.compile(backend="eager")
+    record = measured(bench, step)
+    assert record["counters"]["graphs"] >= 1
+    assert record["counters"]["recompiles"] == 0
+    assert record["counters"]["step_flops"] == 2 * (2 * 8 * 5 * 3)
+    assert record["flags"] == ["step_operators is not counted: the step is compiled"]
+
+
+def test_a_loss_that_is_no_number_any_more_leaves_no_result(bench):
+    """A step whose second loss is NaN is refused when its rounds have ended."""
+    values = iter([1.0, *[float("nan")] * 9])
+    step = step_of()
+    step.loss = lambda out, _: out.sum() * 0 + next(values)
+    with pytest.raises(NonFiniteLossError, match="the loss became nan; no result is kept"):
+        measured(bench, step)
+
+
+def test_a_function_that_returns_no_number_is_flagged(bench):
+    """It may not be a loss."""
+    assert measured(bench, lambda: float("inf"))["flags"] == ["the last call returned inf"]
+    bench.timed.clear()
+    assert measured(bench, lambda: torch.tensor(float("nan")))["flags"] == [
+        "the last call returned nan"
+    ]
+    assert measured(bench, lambda: torch.zeros(3))["flags"] == []
+
+
+def test_a_second_use_is_refused_before_it_takes_time(bench):
+    """Nothing is called."""
+    calls = []
+    bench.is_used = True
+    with pytest.raises(InputError, match="this test has measured already; write two tests"):
+        Measure(bench, {})(lambda: calls.append(1))
+    assert calls == []
+
+
+def test_rounds_asked_for_are_judged_and_counted_too(bench, clock, monkeypatch):
+    """Six rounds in rising order are a drift, however they came to be six."""
+    monkeypatch.setattr(clock_module, "clock_for", lambda *_: clock)
+    durations = iter([1.0, 1.1, 1.2, 1.3, 1.4, 1.5])
+    record = measured(bench, lambda: clock.advance(next(durations)), rounds=6)
+    (how,) = record["sampling"]
+    assert (how["stopped"], how["iterations"], how["warm_up"]) == ("given", 1, 0)
+    assert how["unstable"][0] == "drift: the later half of the rounds took 27.3 % more time"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"rounds": 0}, "rounds is 0; it must be a whole number, 1 or more"),
+        ({"rounds": 2.5}, "rounds is 2.5; it must be a whole number, 1 or more"),
+        ({"warmup_rounds": -1}, "warmup_rounds is -1; it must be a whole number, 0 or more"),
+        ({"calls": 0}, "calls is 0; it must be a whole number, 1 or more"),
+        ({"setup": 3}, "setup is a int; give a function"),
+        ({"setup": int, "calls": 8}, "a setup comes before each call, and calls is 8"),
+        ({"setup": lambda: 5}, "setup returned a int; it may return nothing, or a pair"),
+        ({"samples": 2.5}, "samples is 2.5; it must be a whole number, 1 or more"),
+        ({"tokens": -4}, "tokens is -4; it must be a whole number, 1 or more"),
+        ({"model": "resnet"}, "model is a str; give a torch.nn.Module or several"),
+        ({"optimizer": "adam"}, "optimizer is a str; give a torch.optim.Optimizer or several"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(bench, asked, said):
+    """One line, and nothing is timed."""
+    with pytest.raises(InputError, match=said):
+        Measure(bench, {})(int, **asked)
+    assert bench.timed == []
+
+
+def test_samples_of_numpy_are_whole_numbers(bench):
+    """What NumPy counts is saved as Python's own integer."""
+    record = measured(bench, int, samples=np.int64(8), tokens=np.int32(96))
+    assert [type(record[name]) for name in ("samples", "tokens")] == [int, int]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("counters", {"graphs": 2.5}, r"counters\['graphs'\] is 2.5; counts are whole numbers"),
+        ("counters", {"graphs": -1}, r"counters\['graphs'\] is -1; counts are whole numbers"),
+        ("counters", {3: 1}, "a name in counters is 3; names are text"),
+        ("memory", {"peak": "much"}, r"memory\['peak'\] is 'much'; counts are whole numbers"),
+        ("case", {"sizes": [1, 2]}, r"case\['sizes'\] is a list; give a text, number, truth"),
+        ("case", {"rate": float("nan")}, r"case\['rate'\] is nan; give a finite number"),
+        ("stalls", {"wait_s": float("inf")}, r"stalls\['wait_s'\] is inf; give a finite number"),
+        ("stalls", {"wait_s": None}, r"stalls\['wait_s'\] is None; give a finite number"),
+    ],
+)
+def test_values_are_checked_where_they_enter(bench, name, value, said):
+    """One line in that test, where the saved run could not be read back."""
+    measure = Measure(bench, {})
+    measure(int)
+    setattr(measure, name, value)
+    with pytest.raises(InputError, match=said):
+        measure.check()
+
+
+def test_scalars_of_numpy_enter_as_python_s(bench):
+    """An int64 in a case and in a counter."""
+    measure = Measure(bench, {})
+    measure.case["width"] = np.int64(8)
+    measure.counters["graphs"] = np.int32(2)
+    measure.check()
+    assert (type(measure.case["width"]), type(measure.counters["graphs"])) == (int, int)
+
+
+def test_an_own_loader_is_run_through(bench):
+    """Four batches of four rows: the parts of the pass add up, and its samples are counted."""
+    rows = TensorDataset(torch.zeros(16, 5), torch.zeros(16, dtype=torch.long))
+    stalls = measured(bench, step_of(loader=DataLoader(rows, 4)))["stalls"]
+    assert (stalls["batches"], stalls["samples"]) == (4, 16)
+    parts = sum(stalls[name] for name in ("wait_s", "copy_s", "compute_s", "other_s"))
+    assert parts == pytest.approx(stalls["total_s"], rel=0.02)
+    assert 0 <= stalls["wait_share"] <= 1
+
+
+def test_a_loader_that_fails_is_a_flag(bench):
+    """The time of the step stays."""
+
+    class Broken(TensorDataset):
+        def __getitem__(self, index):
+            raise OSError("the disk is gone")
+
+    rows = Broken(torch.zeros(16, 5), torch.zeros(16, dtype=torch.long))
+    record = measured(bench, step_of(loader=DataLoader(rows, 4)))
+    assert record["flags"] == ["the loader is not measured: OSError: the disk is gone"]
+    assert len(record["processes"][0]) == 2

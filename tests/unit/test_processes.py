@@ -197,7 +197,7 @@ def test_interpreters_that_cannot_start_are_not_started_for_ever(project):
 
 
 def test_an_internal_error_behind_the_last_test_is_not_dropped(project):
-    """A plugin that fails once all tests have ended: the run is saved, and ends as pytest's does."""
+    """A plugin that fails once all tests have ended: the run is saved, and ends with status 3."""
     project.makeconftest("""
         import pytest
 

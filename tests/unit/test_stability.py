@@ -17,11 +17,11 @@ def rng():
 
 
 def test_a_steady_case_is_rarely_called_unstable(rng):
-    """Of 500 samples with normal noise none, of 500 with exponential noise fewer than 15."""
+    """Of 500 samples with normal noise fewer than 10, with exponential noise fewer than 20."""
     normal = 1 + 0.05 * rng.standard_normal((500, 60))
     exponential = 1 + rng.exponential(0.05, (500, 60))
-    assert sum(bool(list(unstable(list(rounds)))) for rounds in normal) == 0
-    assert sum(bool(list(unstable(list(rounds)))) for rounds in exponential) < 15
+    assert sum(bool(list(unstable(list(rounds)))) for rounds in normal) < 10
+    assert sum(bool(list(unstable(list(rounds)))) for rounds in exponential) < 20
 
 
 def test_a_drift_is_seen_with_its_size_and_direction():
@@ -78,10 +78,29 @@ def test_orders_are_counted_by_their_inversions(count, orders):
     assert stability._by_inversions(count) == orders
 
 
-def test_a_trend_is_rarely_seen_where_there_is_none(rng):
-    """Of 4,000 samples of 6 to 19 rounds fewer than 28: at 0.3 % of them, by chance below 1e-4."""
-    samples = [rng.standard_normal(6 + index % 14) + 10 for index in range(4_000)]
-    assert sum(stability._has_trend(list(sample)) for sample in samples) < 28
+def test_a_trend_is_as_rare_as_stated_where_there_is_none(rng):
+    """Of 4,000 samples of 6 to 59 rounds fewer than 28 at 0.3 %: more have a chance of 1e-4."""
+    samples = [rng.standard_normal(6 + index % 54) + 10 for index in range(4_000)]
+    assert sum(stability.chance_of_trend(list(sample)) <= 0.003 for sample in samples) < 28
+
+
+def test_a_trend_in_many_noisy_rounds_is_seen(rng):
+    """28 rounds from 14 to 20 ms with 2 ms of noise, as of a graph that grows with each call."""
+    rounds = np.linspace(0.014, 0.020, 28) + 0.002 * rng.standard_normal(28)
+    assert "drift: " in next(unstable(list(rounds)))
+
+
+def test_the_exact_chance_and_the_normal_one_agree(rng):
+    """Twenty rounds are counted out, twenty-one are not: their chances differ by half at most."""
+    values = np.linspace(0, 1, 20) + 0.8 * rng.standard_normal(20)
+    exact = stability.chance_of_trend(list(values))
+    more = stability.chance_of_trend([*values, float(np.median(values))])
+    assert exact == pytest.approx(more, rel=0.5)
+
+
+def test_thousands_of_rounds_are_judged_by_blocks():
+    """Ten thousand rounds in order are a drift, and need no table of all their pairs."""
+    assert drift(list(np.linspace(1.0, 2.0, 10_000))) == pytest.approx(0.4, abs=0.001)
 
 
 def test_a_step_that_does_more_each_eighth_time_is_uneven():

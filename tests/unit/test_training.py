@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader
 from hpml_lab.errors import InputError
 from hpml_lab.measure.epochs import run_epoch
 from hpml_lab.measure.evaluation import evaluate
-from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.theory.optimizers import counter_bytes, state_bytes
+from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.optimizers import (
     OPTIMIZERS,
     build_optimizer,

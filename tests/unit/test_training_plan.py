@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from hpml_lab.errors import InputError
-from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.allocations import track
+from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.optimizers import OPTIMIZERS
 from hpml_lab.workloads.trainer import Trainer
 from hpml_lab.workloads.training import Training

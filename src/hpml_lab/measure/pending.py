@@ -42,7 +42,7 @@ def refuse_pending(result: Any) -> None:
         InputError: if it is an awaitable, iterator, future or running thread or process, or a
             container of such.
     """
-    parts = result.values() if isinstance(result, Mapping) else result
+    parts = list(result.values()) if isinstance(result, Mapping) else result
     inside = islice(parts, _LOOKED_AT) if isinstance(parts, list | tuple | set) else ()
     for part in (result, *inside):
         if _is_pending(part):

@@ -7,7 +7,6 @@ from itertools import accumulate
 
 import numpy as np
 
-from hpml_lab.measure.median import rank_interval
 from hpml_lab.units import percent, seconds
 
 FEWEST_ROUNDS = 6  # five in rising order are too likely by chance
@@ -15,7 +14,8 @@ ROUNDS_OF_MODES = 20
 SMALLEST = 0.02  # a smaller difference is not told
 UNEVEN = 0.10  # of the mean from the median
 _CHANCE = 0.003  # of a trend in steady rounds; six in order have 2/720
-_CONFIDENCE = 0.995  # of each half; ten rounds have such an interval
+_EXACT = 20
+_BLOCKS = 200
 _MINORITY = 0.2
 # In standard deviations within a mode. The best cut through one mode leaves 3 between its halves,
 # through uniform noise 4, through exponential noise 6 in one of 15 cases of 20 rounds.
@@ -51,38 +51,33 @@ def drift(rounds_s: Sequence[float]) -> float:
     Noise that is slow compared with the rounds is a drift too, so it is not corrected for.
 
     Returns:
-        0 unless the rounds rise or fall by more than `SMALLEST` and by more than chance: of many
-        rounds the intervals of the halves' medians are apart, of few their order has a trend.
+        0 unless the rounds rise or fall by more than `SMALLEST`, and in their order, not by chance.
     """
-    middle = len(rounds_s) // 2
-    earlier, later = rounds_s[:middle], rounds_s[middle:]
     if min(rounds_s, default=0) <= 0:
         return 0.0  # nothing is a share of no time
-    few = len(rounds_s) < ROUNDS_OF_MODES
-    if not (_has_trend(rounds_s) if few else _are_apart(earlier, later)):
+    if chance_of_trend(rounds_s) > _CHANCE:
         return 0.0
-    change = float(np.median(later) / np.median(earlier)) - 1
+    middle = len(rounds_s) // 2
+    change = float(np.median(rounds_s[middle:]) / np.median(rounds_s[:middle])) - 1
     return change if abs(change) > SMALLEST else 0.0
 
 
-def _are_apart(earlier: Sequence[float], later: Sequence[float]) -> bool:
-    before, after = (rank_interval(half, _CONFIDENCE) for half in (earlier, later))
-    if before is None or after is None:
-        return False
-    return after[0] > before[1] or before[0] > after[1]
+def chance_of_trend(values: Sequence[float]) -> float:
+    """Returns how often values without a trend have as many pairs in one order.
 
-
-def _has_trend(values: Sequence[float]) -> bool:
-    """Returns whether so many pairs are in order, or out of it, by a chance of `_CHANCE` at most.
-
-    H. B. Mann: Nonparametric tests against trend. Econometrica 13(3), 1945.
+    H. B. Mann: Nonparametric tests against trend. Econometrica 13(3), 1945. Exact for up to
+    `_EXACT` values, normal beyond; of more than `_BLOCKS` values the medians of as many blocks.
     """
-    array = np.asarray(values, np.float64)
-    signs = np.sign(array[None, :] - array[:, None])
-    excess = abs(int(np.triu(signs, 1).sum()))
-    pairs = len(values) * (len(values) - 1) // 2
-    inverted = sum(_by_inversions(len(values))[: (pairs - excess) // 2 + 1])
-    return 2 * inverted / math.factorial(len(values)) <= _CHANCE
+    blocks = np.array_split(np.asarray(values, np.float64), min(len(values), _BLOCKS))
+    array = np.array([np.median(block) for block in blocks])
+    excess = abs(int(np.triu(np.sign(array[None, :] - array[:, None]), 1).sum()))
+    count = len(array)
+    if count > _EXACT:
+        variance = count * (count - 1) * (2 * count + 5) / 18
+        return math.erfc(max(excess - 1, 0) / math.sqrt(2 * variance))
+    pairs = count * (count - 1) // 2
+    inverted = sum(_by_inversions(count)[: (pairs - excess) // 2 + 1])
+    return min(1.0, 2 * inverted / math.factorial(count))
 
 
 def _by_inversions(count: int) -> list[int]:

@@ -29,6 +29,8 @@ class Bench:
     def discard(self) -> None:
         """Leaves no result of this test."""
         self._fixture.has_error = True
+        if self._fixture.stats is not None:
+            self._fixture.stats.stats.data.clear()  # or the table at the end would show it
 
     @property
     def is_used(self) -> bool:

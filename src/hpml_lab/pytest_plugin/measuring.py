@@ -323,4 +323,4 @@ def _number(result: Any) -> float | None:
     one = getattr(result, "numel", None)
     if not callable(one) or not getattr(result, "is_floating_point", bool)() or one() != 1:
         return None
-    return float(result)
+    return float(result.detach())

@@ -19,7 +19,7 @@ _OURS = frozenset({"aten", "prim", "prims", "profiler", "c10d", "_c10d_functiona
 _MULTIPLIES = re.compile(
     r"^_?(lu_|cholesky|linalg_(?!vector_norm|diagonal|check_errors)|fft_|cdist|pdist|euclidean_dist"
     r"|triangular_solve|ormqr|geqrf|trilinear|matrix_exp|mkldnn_|miopen_|mps_|lstm_mps|cudnn_rnn"
-    r"|sparse_|cslt_|mixed_dtypes|grouped_mm|scaled_grouped_mm|weight_int|wrapped_|transformer_"
+    r"|sparse_\w*(mm|matmul)|cslt_|mixed_dtypes|grouped_mm|scaled_grouped_mm|weight_int|wrapped_|transformer_"
     r"|native_multi_head|triton_|slow_conv|conv_|thnn_conv|nnpack|linear|matmul)"
     r"|convolution|attention|_mm"
 )

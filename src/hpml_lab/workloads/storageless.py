@@ -33,11 +33,15 @@ def without_storage(model: nn.Module, device: str = "meta") -> nn.Module:
     Args:
         model: left as it is.
         device: ``meta``, or any device within a `FakeTensorMode`.
+
+    Raises:
+        InputError: if it holds what cannot be copied, such as a state with its graph.
     """
     empty = {id(buffer): _like(buffer, device) for buffer in model.buffers()}
     for parameter in model.parameters():
         empty[id(parameter)] = nn.Parameter(_like(parameter, device), parameter.requires_grad)
-    return copy.deepcopy(model, empty)
+    with refusing("the network cannot be copied"):
+        return copy.deepcopy(model, empty)
 
 
 def _like(tensor: Tensor, device: str) -> Tensor:
