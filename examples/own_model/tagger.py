@@ -2,7 +2,10 @@
 
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
+
+from hpml_lab import TrainingStep
 
 
 class Tagger(nn.Module):
@@ -36,13 +39,20 @@ class Sentences(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return words, words % 17
 
 
-def optimizer(model: nn.Module) -> torch.optim.Optimizer:
-    """Returns the optimizer that the model is trained with."""
-    return torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
+def loader(batch_size: int = 64, workers: int = 0) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
+    """Returns the batches of an epoch."""
+    timeout = 60 if workers else 0
+    return DataLoader(Sentences(), batch_size, shuffle=True, num_workers=workers, timeout=timeout)
 
 
-def loader(workers: int = 0) -> DataLoader[tuple[torch.Tensor, torch.Tensor]]:
-    """Returns the batches of an epoch, 64 sentences each."""
-    return DataLoader(
-        Sentences(), batch_size=64, shuffle=True, num_workers=workers, timeout=60 if workers else 0
+def training(batch_size: int = 64, workers: int = 0, precision: str = "float32") -> TrainingStep:
+    """Declares the training; every verb takes this function."""
+    model = Tagger()
+    return TrainingStep(
+        model,
+        torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01),
+        cross_entropy,
+        loader=loader(batch_size, workers),
+        tokens=20 * batch_size,
+        precision=precision,
     )

@@ -1,7 +1,30 @@
-"""The only place that turns bytes, seconds and rates into text."""
+"""The only place that turns bytes, seconds and rates into text, and text into bytes."""
+
+import re
+
+from hpml_lab.errors import InputError
 
 MIB = 2**20
 GIB = 2**30
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([KMGT]?)(i?)B?", re.IGNORECASE)
+
+
+def parse_bytes(what: str, text: str) -> int:
+    """Returns a size from a text such as ``16GiB`` (2**30), ``80GB`` (1e9) or ``1000`` bytes.
+
+    Args:
+        what: the size, as an error names it.
+        text: a number of 0 or more, with or without a unit.
+
+    Raises:
+        InputError: for anything else.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise InputError(f"{what} {text!r} is no size; give bytes, or a size like 16GiB or 80GB")
+    number, prefix, binary = found.groups()
+    power = " KMGT".index(prefix.upper() or " ")
+    return int(float(number) * (1024 if binary else 1000) ** power)
 
 
 def mebibytes(size_bytes: float) -> str:

@@ -1,4 +1,4 @@
-"""The project under examples/: it needs nothing but the wheel."""
+"""The projects under examples/: they need nothing but the wheel."""
 
 import json
 import os
@@ -12,15 +12,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROJECT = ROOT / "examples" / "own_model"
+EXAMPLES = ROOT / "examples"
+PROJECTS = sorted(folder for folder in EXAMPLES.iterdir() if folder.is_dir())
 MOST_LINES = 30
 
 
-def test_the_example_is_short_and_stands_alone():
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda folder: folder.name)
+def test_an_example_is_short_and_stands_alone(project):
     """One test file of 30 lines or fewer, and no conftest."""
-    (tests,) = PROJECT.glob("test_*.py")
+    (tests,) = project.glob("test_*.py")
     assert len(tests.read_text().splitlines()) <= MOST_LINES
-    assert not list(PROJECT.rglob("conftest.py"))
+    assert not list(project.rglob("conftest.py"))
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +47,10 @@ def environment(tmp_path_factory):
     return commands
 
 
-@pytest.mark.slow
-def test_the_example_runs_from_the_wheel(environment, tmp_path):
-    """Four cases are measured in two fresh interpreters and saved with counters and intervals."""
+def run_of(environment, folder, tmp_path):
+    """Returns our records, by name, of an example measured in two fresh interpreters."""
     project = tmp_path / "project"
-    shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    shutil.copytree(folder, project, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     asked = ["--hpml-processes=2", "--benchmark-max-time=0.1", "--benchmark-save=mine"]
     done = subprocess.run(
@@ -61,20 +62,51 @@ def test_the_example_runs_from_the_wheel(environment, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "Your steps" in done.stdout
+    assert installed(environment, project) == environment.parent
     (saved,) = project.glob(".benchmarks/*/0001_mine.json")
     benchmarks = json.loads(saved.read_text())["benchmarks"]
     cases = {each["name"]: each["extra_info"]["hpml"] for each in benchmarks}
+    assert all(len(case["processes"]) == 2 and all(case["processes"]) for case in cases.values())
+    assert not any(case["flags"] for case in cases.values())
+    return cases
+
+
+@pytest.mark.slow
+def test_the_tagger_runs_from_the_wheel(environment, tmp_path):
+    """A GRU with its loader: four cases with counters, and what they wait for their sentences."""
+    cases = run_of(environment, EXAMPLES / "own_model", tmp_path)
     assert len(cases) == 4
     step = cases["test_step[float32]"]
-    assert len(step["processes"]) == 2
-    assert all(step["processes"])
-    assert step["samples"] == 64
+    assert (step["samples"], step["tokens"]) == (64, 64 * 20)
     # Embedding, two directions of three gates with two biases each, and the last layer.
     gates = 2 * 3 * (64 * 64 + 64 * 64 + 2 * 64)
     assert step["counters"]["parameters"] == 5_000 * 64 + gates + 128 * 17 + 17
-    assert cases["test_loading[0]"]["samples"] == 2_048
-    assert not any(case["flags"] for case in cases.values())
-    assert installed(environment, project) == environment.parent
+    assert 0 <= cases["test_workers[1]"]["stalls"]["wait_share"] <= 1
+
+
+@pytest.mark.slow
+def test_the_language_model_runs_from_the_wheel(environment, tmp_path):
+    """A dict in and a record out, in two precisions."""
+    cases = run_of(environment, EXAMPLES / "language_model", tmp_path)
+    assert len(cases) == 2
+    step = cases["test_step[bfloat16]"]
+    assert (step["samples"], step["tokens"]) == (8, 8 * 32)
+    # Attention, its output, two layers of four times the width, two norms; twice, and both ends.
+    layer = 3 * 64 * 64 + 3 * 64 + 64 * 64 + 64 + 2 * 64 * 256 + 256 + 64 + 4 * 64
+    parameters = 2 * layer + 1_000 * 64 + 64 * 1_000 + 1_000
+    assert step["counters"]["parameters"] == parameters
+    assert step["counters"]["optimizer_state_bytes"] == 8 * parameters
+
+
+@pytest.mark.slow
+def test_the_gan_runs_from_the_wheel(environment, tmp_path):
+    """A function of one's own that is told two models, two optimizers and a batch."""
+    (step,) = run_of(environment, EXAMPLES / "gan", tmp_path).values()
+    parameters = 16 * 64 + 64 + 64 * 64 + 64 + 64 * 64 + 64 + 64 + 1
+    assert step["counters"]["parameters"] == parameters
+    assert step["counters"]["optimizer_state_bytes"] == 8 * parameters
+    assert step["samples"] == 32
 
 
 def installed(environment, folder):

@@ -3,6 +3,7 @@
 import pytest
 
 from hpml_lab import units
+from hpml_lab.errors import InputError
 
 
 def test_mebibytes_are_powers_of_two():
@@ -57,3 +58,27 @@ def test_rates_of_arithmetic_keep_three_digits(rate, text):
 def test_bandwidths_are_powers_of_ten():
     """4.3e12 bytes a second are 4.30 TB/s; no GiB is meant."""
     assert (units.byte_rate(4.3e12), units.byte_rate(2**30)) == ("4.30 TB/s", "1.07 GB/s")
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [
+        ("1000", 1000),
+        ("16GiB", 16 * 2**30),
+        ("80GB", 80_000_000_000),
+        ("1.5 MiB", 3 * 2**19),
+        ("12k", 12_000),
+        ("2gib", 2**31),
+        ("0", 0),
+    ],
+)
+def test_sizes_are_read_as_people_write_them(text, size_bytes):
+    """With the i a power of 1024, without it of 1000."""
+    assert units.parse_bytes("memory", text) == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "lots", "-5", "5 apples", "GiB", "1e9", "nan"])
+def test_what_is_no_size_is_refused(text):
+    """One line with both forms."""
+    with pytest.raises(InputError, match=r"memory .* is no size; give bytes, or a size like"):
+        units.parse_bytes("memory", text)

@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hpml_lab.errors import InputError
+from hpml_lab.units import parse_bytes
 
 if TYPE_CHECKING:
+    from hpml_lab.report.answers.answer import Answer
     from hpml_lab.report.prediction import Prediction
+    from hpml_lab.report.workload_plan import WorkloadPlan
     from hpml_lab.theory.gpu_memory import Workspace
     from hpml_lab.theory.memory import Step
+    from hpml_lab.theory.timeline import Timeline
 
 
 @click.command()
-@click.option("--network", required=True, help="resnet18-cifar, resnet50, torchvision:NAME, ...")
-@click.option("--batch", required=True, type=int, help="Samples a step.")
+@click.argument("workload", required=False)
+@click.option("--network", help="resnet18-cifar, resnet50, torchvision:NAME, ...")
+@click.option("--set", "settings", multiple=True, help="NAME=VALUE: a parameter of the workload.")
+@click.option("--batch", type=int, help="Samples a step.")
 @click.option("--image", type=int, help="Side of the images in pixels.  [default: 32 or 224]")
 @click.option("--classes", type=int, help="Outputs of the last layer.  [default: 10 or 1000]")
 @click.option("--optimizer", default="sgd", show_default=True)
@@ -26,24 +32,111 @@ if TYPE_CHECKING:
 @click.option("--foreach/--no-foreach", default=True, help="All tensors at once, or a loop.")
 @click.option("--fused", is_flag=True, help="The optimizer's step in one kernel.")
 @click.option("--dtype", default="float32", show_default=True, help="bfloat16 is autocast.")
-@click.option("--device-memory", type=int, help="Bytes: gives the largest batch that fits.")
+@click.option("--device-memory", help="Such as 16GiB or 80GB: gives the largest batch that fits.")
 @click.option("--gpu-capability", help="Of the GPU, such as 9.0: adds its workspace.")
 @click.option("--gpu-context", help="Bytes that CUDA's context takes, or measure.")
 @click.option("--table", is_flag=True, help="Other batches and optimizers too.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the step as PNG or SVG.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def predict(picture: Path | None, as_json: bool, **asked: Any) -> None:
-    """Plan the memory of a training step to the byte, without running it and without a GPU."""
-    from hpml_lab.report import prediction, terminal
+@click.pass_context
+def predict(
+    context: click.Context,
+    /,
+    workload: str | None,
+    settings: tuple[str, ...],
+    batch: int | None,
+    device_memory: str | None,
+    picture: Path | None,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Plan the memory of a training step to the byte, without running it and without a GPU.
 
-    found = _predicted(**asked)
+    WORKLOAD is a function that returns a TrainingStep, as FILE.py:NAME or package.module:NAME;
+    without one, --network names a network and the options below say how it is trained.
+    """
+    limit = None if device_memory is None else parse_bytes("--device-memory", device_memory)
+    if workload is not None:
+        _refuse_network_options(context)
+        _show_workload(_of_workload(workload, settings, batch, limit), picture, as_json)
+        return
+    if asked["network"] is None or batch is None:
+        raise InputError(
+            "nothing to plan; give a workload such as FILE.py:NAME, or --network NAME --batch N"
+        )
+    if settings:
+        raise InputError("--set is for a workload such as FILE.py:NAME; give one")
+    _show_network(_predicted(batch=batch, device_memory=limit, **asked), picture, as_json)
+
+
+def _show_workload(found: "WorkloadPlan", picture: Path | None, as_json: bool) -> None:
+    from hpml_lab.report import workload_plan
+
+    _draw(picture, found.plan.timeline, workload_plan.title(found))
+    _print(as_json, workload_plan.record(found), workload_plan.answers(found))
+
+
+def _show_network(found: "Prediction", picture: Path | None, as_json: bool) -> None:
+    from hpml_lab.report import prediction
+
+    if picture is not None:
+        _draw(picture, found.network.plan(found.step), prediction.title(found))
+    _print(as_json, prediction.record(found), prediction.answers(found))
+
+
+_FOR_WORKLOADS = frozenset({"workload", "settings", "batch", "device_memory", "picture", "as_json"})
+
+
+def _refuse_network_options(context: click.Context) -> None:
+    """Refuses options that a workload says itself.
+
+    Raises:
+        InputError: for the first of them.
+    """
+    default = click.core.ParameterSource.DEFAULT
+    for option in context.command.params:
+        name = str(option.name)
+        if name not in _FOR_WORKLOADS and context.get_parameter_source(name) is not default:
+            raise InputError(
+                f"{option.opts[0]} is not for a workload, which says so itself or has a parameter "
+                "for --set NAME=VALUE"
+            )
+
+
+def _of_workload(
+    name: str, settings: tuple[str, ...], batch: int | None, limit: int | None
+) -> "WorkloadPlan":
+    from hpml_lab.report.workload_plan import WorkloadPlan
+    from hpml_lab.workloads.declared import parsed, workload
+    from hpml_lab.workloads.plans import plan, plan_largest_batch
+
+    function = workload(name)
+    texts = dict(_pair(text) for text in settings)
+    if batch is not None:
+        texts["batch_size"] = str(batch)
+    values = parsed(function, texts)
+    largest = None if limit is None else plan_largest_batch(function, limit, values)
+    return WorkloadPlan(name, values, plan(function, **values), largest)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise InputError(f"--set {text!r} is not NAME=VALUE")
+    return name.replace("-", "_"), value
+
+
+def _draw(picture: Path | None, timeline: "Timeline", title: str) -> None:
     if picture is not None:
         from hpml_lab.report.figures import draw_memory
 
-        timeline = found.network.plan(found.step)
-        draw_memory({"predicted": timeline.outline()}, prediction.title(found), picture)
-    text = terminal.render(prediction.answers(found))
-    click.echo(json.dumps(prediction.record(found)) if as_json else text, nl=as_json)
+        draw_memory({"predicted": timeline.outline()}, title, picture)
+
+
+def _print(as_json: bool, record: dict[str, Any], found: "list[Answer]") -> None:
+    from hpml_lab.report import terminal
+
+    click.echo(json.dumps(record) if as_json else terminal.render(found), nl=as_json)
 
 
 def _predicted(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from hpml_lab.history.ending import Ending, Record
-from hpml_lab.measure.record import Failure, Measurement, is_value
+from hpml_lab.measure.record import EXACT_PEAKS, Failure, Measurement, is_value
 
 
 def assembled(
@@ -92,9 +92,15 @@ def _flags(ours: Iterable[Record]) -> Iterator[str]:
 
 
 def _differences(ours: Mapping[int, Record]) -> Iterator[str]:
-    (_, first), *others = ((number, each["counters"]) for number, each in ours.items())
+    (_, first), *others = ((number, _exact(each)) for number, each in ours.items())
     for number, counters in others:
         for name in sorted(first.keys() | counters.keys()):
             one, other = first.get(name), counters.get(name)
             if one != other:
                 yield f"counters differ: {name} {one} != {other} in process {number}"
+
+
+def _exact(ours: Record) -> dict[str, int]:
+    memory: dict[str, int] = ours.get("memory", {})
+    peaks = {name: memory[name] for name in EXACT_PEAKS if name in memory}
+    return {**ours["counters"], **peaks}

@@ -8,6 +8,8 @@ from hpml_lab.errors import InputError
 from hpml_lab.measure.epochs import Epoch
 
 Value = str | int | float | bool | None
+# Bytes that a step asks for; what an allocator or the system holds beside them differs.
+EXACT_PEAKS = ("peak_step_bytes", "peak_requested_bytes")
 Kind = Literal["crashed", "timeout", "out-of-memory", "failed"]
 Stopped = Literal["precise", "budget", "most rounds", "given"]
 
@@ -132,6 +134,11 @@ class Measurement:
     timelines: dict[str, list[Row]] = field(default_factory=dict)
     learning: Learning | None = None
     tokens: int | None = None
+
+    @property
+    def peaks(self) -> dict[str, int]:
+        """The peaks of memory that are the same in every process, in bytes."""
+        return {name: self.memory[name] for name in EXACT_PEAKS if name in self.memory}
 
 
 def is_value(value: object) -> TypeGuard[Value]:

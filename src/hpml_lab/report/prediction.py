@@ -105,27 +105,46 @@ def answers(prediction: Prediction) -> list[Answer]:
 
 
 def _plan(prediction: Prediction) -> Answer:
-    numbers, peak = prediction.numbers, prediction.peak
-    sizes = [name for name in numbers if name.endswith("_bytes")]
-    alive = ", ".join(
-        f"{_words(name)} {mebibytes(size)}" for name, size in peak.live_bytes.items() if size
-    )
-    layer = f", at {peak.layer}" if peak.layer else ""
+    numbers = prediction.numbers
     sentences = [
-        f"The peak is in the {peak.phase} phase{layer}. Alive then: {alive}.",
         f"{numbers['parameters']:,} parameters; {numbers['flops_per_sample'] / 1e9:.3f} GFLOP per "
         "image, forward and backward.",
     ]
     if prediction.largest_batch is not None:
-        sentences.append(f"Largest batch that fits: {prediction.largest_batch:,}.")
+        sentences.append(largest(prediction.largest_batch))
+    return memory_table(title(prediction), numbers, prediction.peak, sentences)
+
+
+def memory_table(
+    heading: str, numbers: Mapping[str, int | None], peak: Moment, sentences: Iterable[str]
+) -> Answer:
+    """Returns the bytes of a planned step as a table, and where its peak is.
+
+    Args:
+        heading: what was planned.
+        numbers: by name; those of bytes are shown.
+        peak: what is alive when most is.
+        sentences: that follow.
+    """
+    sizes = {name: n for name, n in numbers.items() if name.endswith("_bytes") and n is not None}
+    alive = ", ".join(
+        f"{_words(name)} {mebibytes(size)}" for name, size in peak.live_bytes.items() if size
+    )
+    layer = f", at {peak.layer}" if peak.layer else ""
+    where = f"The peak is in the {peak.phase} phase{layer}. Alive then: {alive}."
     return Answer(
         "",
         "Memory of a training step, planned",
-        title(prediction),
+        heading,
         ["part", "bytes", "size"],
-        [[_words(name[:-6]), f"{numbers[name]:,}", mebibytes(numbers[name])] for name in sizes],
-        sentences,
+        [[_words(name[:-6]), f"{n:,}", mebibytes(n)] for name, n in sizes.items()],
+        [where, *sentences],
     )
+
+
+def largest(batch: int) -> str:
+    """Returns the largest batch that fits as a sentence."""
+    return f"Largest batch that fits: {batch:,}."
 
 
 def _on_gpu(prediction: Prediction) -> Answer:

@@ -43,8 +43,8 @@ class Case:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Its exact counters; empty in a stock file."""
-        return self.measurement.counters if self.measurement else {}
+        """Its exact counters and peaks; empty in a stock file."""
+        return self.measurement.counters | self.measurement.peaks if self.measurement else {}
 
 
 def cases_of(runs: Sequence[Run]) -> dict[str, Case]:

@@ -45,35 +45,38 @@ def _slots(batch: Any) -> list[Any]:
     return [getattr(batch, f.name) for f in fields(batch)] if is_dataclass(batch) else []
 
 
-def on_device(batch: Any, device: torch.device, *, non_blocking: bool = False) -> Any:
-    """Returns a batch whose tensors are on a device; what has a method ``to`` moves itself.
+def on_device(batch: Any, device: torch.device) -> Any:
+    """Returns a batch whose tensors are on a device; what has a method ``to`` moves itself."""
+    return mapped(batch, lambda part: part.to(device), by=lambda part: hasattr(part, "to"))
+
+
+def mapped(
+    batch: Any,
+    change: Callable[[Any], Any],
+    by: Callable[[Any], bool] = lambda part: isinstance(part, Tensor),
+) -> Any:
+    """Returns a batch of the same form with some of its parts changed.
 
     Args:
-        batch: left as it is; objects without ``to`` that are neither mapping, sequence nor
-            dataclass are handed on unmoved.
-        device: where to.
-        non_blocking: whether the copy may go on behind the call, from pinned memory alone.
+        batch: left as it is; objects that are neither mapping, sequence nor dataclass are handed
+            on as they are, unless they are changed whole.
+        change: of a part.
+        by: which parts are changed; tensors unless given.
     """
 
-    def moved(part: Any) -> Any:
-        return on_device(part, device, non_blocking=non_blocking)
+    def inner(part: Any) -> Any:
+        return mapped(part, change, by)
 
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=non_blocking)
-    if callable(getattr(batch, "to", None)):
-        return batch.to(device)
-    return _rebuilt(batch, moved)
-
-
-def _rebuilt(batch: Any, moved: Callable[[Any], Any]) -> Any:
+    if by(batch):
+        return change(batch)
     if isinstance(batch, Mapping):
-        return {key: moved(value) for key, value in batch.items()}
+        return {key: inner(value) for key, value in batch.items()}
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*map(moved, batch))
+        return type(batch)(*map(inner, batch))
     if isinstance(batch, list | tuple):
-        return type(batch)(map(moved, batch))
+        return type(batch)(map(inner, batch))
     if is_dataclass(batch) and not isinstance(batch, type):
-        return type(batch)(**{f.name: moved(getattr(batch, f.name)) for f in fields(batch)})
+        return type(batch)(**{f.name: inner(getattr(batch, f.name)) for f in fields(batch)})
     return batch
 
 

@@ -67,24 +67,43 @@ def plan_module(
     return trace("cpu", FakeTensorMode())
 
 
+# Their result is made as large as the input, and keeps that storage when it is reduced to a scalar.
+_LOSSES = {
+    _ATEN.binary_cross_entropy.default,
+    _ATEN.mse_loss.default,
+    _ATEN.smooth_l1_loss.default,
+    _ATEN.soft_margin_loss.default,
+}
+
+
 class _NeedsDeviceError(Exception):
     """Meta tensors do not choose the operators that a device would."""
 
 
-class _Tracker(AllocationTracker):
+class ShapeTracker(AllocationTracker):
     """Notes what the operators of a device would allocate, where those without storage differ."""
 
     def call(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Runs an operator."""
-        if func is _ATEN._safe_softmax.default:  # attention spelled out; a device has one operator
-            raise _NeedsDeviceError
         results = super().call(func, args, kwargs)
+        if func in _LOSSES and not results.dim():
+            return torch.empty_like(args[0], dtype=results.dtype).as_strided((), ())
         if func is _ATEN.native_group_norm_backward.default:
             return results[0].to(args[1].dtype), *results[1:]
         if func in _NORMS and results[0].dtype == torch.bfloat16 and _any_float32(args[1:]):
             # Real kernels keep mean and deviation in float32 if anything else is so.
             return results[0], *(statistic.float() for statistic in results[1:])
         return results
+
+
+class _MetaTracker(ShapeTracker):
+    """Gives up where meta tensors do not choose the operators that a device would."""
+
+    def call(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Runs an operator."""
+        if func is _ATEN._safe_softmax.default:  # attention spelled out; a device has one operator
+            raise _NeedsDeviceError
+        return super().call(func, args, kwargs)
 
 
 def _any_float32(args: Sequence[Any]) -> bool:
@@ -106,7 +125,7 @@ def _trace(
         twin = _twin(model, step, device, checkpoint)
         inputs = torch.empty(step.batch, *input_shape, device=device, memory_format=order)
         labels = torch.empty(step.batch, dtype=torch.long, device=device)
-        tracker = _Tracker(twin, "meta")
+        tracker = (_MetaTracker if device == "meta" else ShapeTracker)(twin, "meta")
         tracker.hold([inputs, labels], "input")
         sizes = [p.numel() for p in twin.parameters() if p.requires_grad]
         record_state(tracker.recorder, step, sizes)

@@ -110,6 +110,10 @@ class TrainingStep:
             self._batch = self.to_device(next(iter(self.loader)))
         return self._batch
 
+    @batch.setter
+    def batch(self, batch: Any) -> None:
+        self._batch = self._checked_batch(batch)
+
     @property
     def samples(self) -> int | None:
         """Samples in the batch; None where nobody says and the tensors do not agree."""

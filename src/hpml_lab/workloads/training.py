@@ -13,6 +13,7 @@ from hpml_lab.workloads.images import existing_folder
 from hpml_lab.workloads.loading import TRANSFORMS, check_batch
 from hpml_lab.workloads.networks import LAB_WIDTH, check_network
 from hpml_lab.workloads.optimizers import OPTIMIZERS, SETTINGS
+from hpml_lab.workloads.settings import parse_setting
 
 PRECISIONS = ("float32", "bfloat16")
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -103,17 +104,8 @@ def parse_field(name: str, text: str) -> int | float | bool | str:
     Raises:
         InputError: for an unknown field, or a text that is not of the field's type.
     """
-    kinds = {field.name: type(field.default) for field in fields(Training)}
-    if name not in kinds:
-        raise unknown("axis", name, kinds)
-    if kinds[name] is bool:
-        if text not in {"true", "false"}:
-            raise InputError(f"{name} {text!r} is neither true nor false")
-        return text == "true"
-    if kinds[name] is str:
-        return text
-    try:
-        return float(text) if kinds[name] is float else int(text)
-    except ValueError:
-        kind = "number" if kinds[name] is float else "whole number"
-        raise InputError(f"{name} {text!r} is not a {kind}") from None
+    defaults = {field.name: field.default for field in fields(Training)}
+    if name not in defaults:
+        raise unknown("axis", name, defaults)
+    value: int | float | bool | str = parse_setting(name, text, defaults[name])
+    return value

@@ -13,6 +13,7 @@ from hpml_lab.report.answers import (
     learning,
     memory,
     network,
+    own_steps,
     roofline,
     shortcuts,
     stalls,
@@ -22,6 +23,7 @@ from hpml_lab.report.answers import (
 from hpml_lab.report.answers.answer import Answer, records_fit
 
 _PARTS = (
+    own_steps,
     workers,
     stalls,
     device,
@@ -41,6 +43,8 @@ _PARTS = (
 
 def answers(run: Run) -> list[Answer]:
     """Returns an answer for each lab item that the run has measured, in the lab's order.
+
+    The steps of a user's own come first.
 
     Raises:
         RunFileError: if the run's records cannot be those of a measurement.

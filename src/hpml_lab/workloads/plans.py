@@ -1,0 +1,115 @@
+"""The memory of any declared step, planned: two steps of it on tensors without storage."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from warnings import catch_warnings, filterwarnings
+
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+
+from hpml_lab.errors import InputError
+from hpml_lab.theory.largest_batch import largest_batch
+from hpml_lab.theory.plan import Plan
+from hpml_lab.theory.timeline import Timeline
+from hpml_lab.workloads.batches import mapped, tensors
+from hpml_lab.workloads.declared import Workload, built, check_workload, has_setting, workload
+from hpml_lab.workloads.operators import OperatorCounter
+from hpml_lab.workloads.planning import ShapeTracker
+from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.workloads.storageless import refusing
+
+
+def plan(function: Workload | str, **settings: Any) -> Plan:
+    """Plans a step of a workload without its memory, its time and its device.
+
+    Args:
+        function: returns a `TrainingStep` when it is called without arguments, or the name of one
+            such as ``FILE.py:NAME``.
+        **settings: parameters of it, in place of their defaults.
+
+    Raises:
+        InputError: for what is no workload, or a step that decides by the values of tensors.
+    """
+    function = workload(function) if isinstance(function, str) else check_workload(function)
+    with _without_values(function) as mode:
+        step = built(function, settings)
+        _fetch(step, mode)
+        with OperatorCounter() as counter:
+            step()
+        timeline = _watched(step)
+    return _plan(step, counter, timeline)
+
+
+def plan_largest_batch(function: Workload, limit_bytes: int, settings: Mapping[str, Any]) -> int:
+    """Returns the largest ``batch_size`` of a workload whose peak is within a limit.
+
+    Raises:
+        InputError: if it has no such parameter, or not even one sample fits.
+    """
+    if not has_setting(function, "batch_size"):
+        raise InputError(
+            "the workload has no parameter batch_size, so no batch can be the largest; give it one"
+        )
+    others = {name: value for name, value in settings.items() if name != "batch_size"}
+    return largest_batch(
+        lambda batch: plan(function, **others, batch_size=batch).timeline, limit_bytes
+    )
+
+
+@contextmanager
+def _without_values(function: Workload) -> Iterator[FakeTensorMode]:
+    name = getattr(function, "__qualname__", "the workload")
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    with refusing(f"{name} cannot be planned on tensors without values"), catch_warnings():
+        # Modules that are copied ask for it; nothing of ours does.
+        filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
+        with mode:
+            yield mode
+
+
+def _fetch(step: TrainingStep, mode: FakeTensorMode) -> None:
+    """Reads the first batch of a loader, which decides by values, and leaves them behind."""
+    if step.loader is not None:
+        with unset_fake_temporarily():
+            batch = next(iter(step.loader))
+        step.batch = step.to_device(mapped(batch, mode.from_tensor))
+
+
+def _watched(step: TrainingStep) -> Timeline:
+    step.zero_grad()
+    model = step.models[0] if len(step.models) == 1 else nn.ModuleList(step.models)
+    tracker = ShapeTracker(model, "meta", step.optimizers)
+    tracker.hold(tensors(step.batch), "input")
+    with tracker:
+        step()
+    return tracker.recorder.timeline()
+
+
+def _plan(step: TrainingStep, counter: OperatorCounter, timeline: Timeline) -> Plan:
+    held = {id(p): p for model in step.models for p in model.parameters()}.values()
+    updating = [moment for moment in timeline.moments() if moment.phase == "optimizer"]
+    samples = step.samples
+    return Plan(
+        parameters=sum(p.numel() for p in held),
+        trainable_parameters=sum(p.numel() for p in held if p.requires_grad),
+        parameters_bytes=_held(timeline, "parameters", "before"),
+        buffers_bytes=_held(timeline, "buffers", "before"),
+        gradients_bytes=_held(timeline, "gradients", "backward"),
+        optimizer_state_bytes=_held(timeline, "optimizer_state", "before"),
+        optimizer_temporary_bytes=max(
+            (moment.live_bytes["temporaries"] for moment in updating), default=0
+        ),
+        activations_bytes=_held(timeline, "activations", "forward"),
+        input_bytes=_held(timeline, "input", "before"),
+        peak_bytes=timeline.peak_bytes,
+        flops_per_sample=None if samples is None else counter.flops // samples,
+        samples=samples,
+        left_out=tuple(sorted(counter.left_out)),
+        timeline=timeline,
+    )
+
+
+def _held(timeline: Timeline, category: str, phase: str) -> int:
+    known = any(event.phase == phase for event in timeline.events)
+    return timeline.held_bytes(category, phase) if known else 0
