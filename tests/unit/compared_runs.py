@@ -16,11 +16,17 @@ from hpml_lab.measure.record import Measurement
 IDENTITY = Identity("c", 2, 24, None, 0, 0, False)
 
 
-def case(fullname, *medians, counters=None, flags=(), failures=(), **settings):
+def case(fullname, *medians, counters=None, memory=None, flags=(), failures=(), **settings):
     """Returns a benchmark with one round in each process; None is a process that failed."""
     processes = [[] if median is None else [median] for median in medians]
     record = Measurement(
-        settings, None, processes, counters or {}, flags=list(flags), failures=list(failures)
+        settings,
+        None,
+        processes,
+        counters or {},
+        memory or {},
+        flags=list(flags),
+        failures=list(failures),
     )
     return Benchmark(fullname, fullname, Stats(1, 1, 1, 0, 1, 1), None, ExtraInfo(record))
 

@@ -197,6 +197,17 @@ def test_counters_are_compared_exactly(base, new, word, exit_status):
     assert found.exit == exit_status
 
 
+def test_peaks_of_memory_are_compared_like_counters():
+    """Four bytes more are a regression; what the process holds beside them is not compared."""
+    sides = [
+        run(case("a", *STEADY, memory={"peak_step_bytes": peak, "peak_resident_bytes": held}))
+        for peak, held in ((64, 9_000), (68, 9_999))
+    ]
+    (found,) = compare([sides[0]], [sides[1]]).counters
+    assert (found.counter, found.base, found.new) == ("peak_step_bytes", 64, 68)
+    assert found.verdict == "regressed"
+
+
 def test_counters_of_other_software_are_not_compared():
     """Seconds are, with a note that names the versions."""
     sides = [

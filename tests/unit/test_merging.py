@@ -139,6 +139,15 @@ def test_counters_that_differ_are_flagged():
     ]
 
 
+def test_peaks_that_differ_are_flagged_and_other_memory_is_not():
+    """What a step asks for is the same in every process; what the system holds is not."""
+    memory = [{"peak_step_bytes": peak, "peak_resident_bytes": peak} for peak in (64, 68)]
+    one = merged({n: record([1.0], memory=each) for n, each in enumerate(memory, 1)}, [], 2)
+    assert one["extra_info"]["hpml"]["flags"] == [
+        "counters differ: peak_step_bytes 64 != 68 in process 2"
+    ]
+
+
 def test_a_flag_of_several_processes_is_there_once():
     """Flags of all processes are kept, in their order."""
     flagged = {1: record([1.0], flags=["slow"]), 2: record([1.0], flags=["hot", "slow"])}

@@ -50,8 +50,9 @@ def answers(run: Run) -> list[Answer]:
 
 
 def _is_own(case: Measurement) -> bool:
-    # The lab's cases name their network.
-    return any(case.processes) and "network" not in case.case
+    # The lab's cases name their network, or say what it learnt.
+    of_the_lab = "network" in case.case or case.learning is not None
+    return any(case.processes) and not of_the_lab
 
 
 def _time(step: _Step) -> str:
