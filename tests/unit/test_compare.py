@@ -7,7 +7,7 @@ import pytest
 from compared_runs import case, run, stock, verdict_of
 
 from hpml_lab.errors import InputError
-from hpml_lab.measure.record import Failure
+from hpml_lab.measure.record import Failure, Sampling
 from hpml_lab.verdict.compare import compare
 
 STEADY = (1.0, 1.001, 0.999)
@@ -195,6 +195,39 @@ def test_counters_are_compared_exactly(base, new, word, exit_status):
     assert [each.verdict for each in found.counters] == [word]
     assert verdict_of(found).verdict == "unchanged"
     assert found.exit == exit_status
+
+
+def disturbed_run(*medians, disturbed):
+    """Returns a run of one case, of which some processes were disturbed."""
+    found = case("a", *medians)
+    found.measurement.sampling.extend(
+        Sampling(1, 1, "budget", disturbed=place in disturbed) for place in range(len(medians))
+    )
+    return run(found)
+
+
+@pytest.mark.parametrize("disturbed", [{0, 1}, {0, 1, 2}])
+def test_a_disturbed_side_has_no_firm_verdict(disturbed):
+    """A hundred times as slow in processes that others disturbed is inconclusive, and passes."""
+    slow = disturbed_run(1.00, 1.01, 1.02, disturbed=disturbed)
+    for sides, name in (
+        (([run(case("a", *STEADY))], [slow]), "contender"),
+        (([slow], [run(case("a", *STEADY))]), "baseline"),
+    ):
+        found = compare(*sides)
+        assert verdict_of(found).verdict == "inconclusive"
+        assert verdict_of(found).reason.startswith(
+            f"the {name} was disturbed in {len(disturbed)} of 3 processes, which speak of the "
+            "machine's load; measure again on a quiet machine"
+        )
+        assert found.exit == 0
+
+
+def test_one_disturbed_process_is_left_out():
+    """The two others are enough: the code is unchanged."""
+    found = compare([run(case("a", *STEADY))], [disturbed_run(*STEADY[:2], 9.0, disturbed={2})])
+    assert verdict_of(found).processes == (3, 2)
+    assert verdict_of(found).ratio == pytest.approx(1, abs=0.01)
 
 
 def test_peaks_of_memory_are_compared_like_counters():

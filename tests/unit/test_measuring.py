@@ -29,7 +29,7 @@ class FakeBench:
         self.is_used = False
         self.budget_s = 1.0
 
-    def time(self, step, clock, asked, check):
+    def time(self, step, clock, asked, check, _waited_s):
         self.asked = asked
         step = asked.prepared(step)
         for _ in range(2):

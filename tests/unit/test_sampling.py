@@ -137,7 +137,11 @@ def test_the_first_calls_are_looked_at(clock):
 
 def test_ranks_take_the_rounds_that_the_first_one_needs(clock, monkeypatch):
     """A rank for which a call takes 1 ms makes one call a round where the first needs 20 ms."""
-    monkeypatch.setattr(sampling, "agreed", lambda own_s: 20 * own_s)
+
+    def agreed(own):
+        return (20 * own[0], own[1]) if isinstance(own, tuple) else 20 * own
+
+    monkeypatch.setattr(sampling, "agreed", agreed)
     taken = sample(Step(clock, [], [0.001]), clock, UntilPrecise())
     assert taken.how.iterations == 1
     assert taken.rounds_s == pytest.approx([0.020] * len(taken.rounds_s))
@@ -203,3 +207,45 @@ def test_the_device_s_own_time_is_kept_beside_the_host_s(clock):
 def test_without_a_device_of_its_own_there_is_no_device_time(clock):
     """On the CPU the host's seconds are all there is."""
     assert sample(Step(clock, [], [0.005]), clock, UntilPrecise()).how.device_s is None
+
+
+class Waiting:
+    """A step of 12 ms, of which some calls wait for a processor as well."""
+
+    def __init__(self, clock, seconds):
+        self._clock = clock
+        self._seconds = itertools.cycle(seconds)
+        self._waited_s = 0.0
+
+    def __call__(self):
+        waited_s = next(self._seconds)
+        self._waited_s += waited_s
+        self._clock.advance(0.012 + waited_s)
+
+    def waited_s(self):
+        return self._waited_s
+
+
+def test_a_round_in_which_threads_waited_is_taken_again(clock):
+    """Every second round waits for 6 ms; those that are left take 12 ms."""
+    step = Waiting(clock, [0.0, 0.006])
+    taken = sample(step, clock, UntilPrecise(budget_s=10), warm_up_s=0, waited_s=step.waited_s)
+    assert taken.rounds_s == pytest.approx([0.012] * 20)
+    assert taken.how.retaken == pytest.approx(20, abs=1)
+    assert not taken.how.disturbed
+
+
+def test_where_most_rounds_stay_disturbed_all_count_and_it_is_said(clock):
+    """After three times its budget a step that always waits has the rounds it has: 0.6 s."""
+    step = Waiting(clock, [0.006])
+    taken = sample(step, clock, UntilPrecise(budget_s=0.2), waited_s=step.waited_s)
+    assert taken.how.disturbed
+    assert (taken.how.stopped, taken.how.retaken) == ("budget", 0)
+    assert len(taken.rounds_s) == 34
+
+
+def test_a_slow_step_beside_others_still_ends(clock):
+    """Six rounds of 10 s, all disturbed: no more are taken than a quiet machine would need."""
+    step = Waiting(clock, [10.0])
+    taken = sample(step, clock, UntilPrecise(budget_s=1.0), waited_s=step.waited_s)
+    assert (len(taken.rounds_s), taken.how.disturbed) == (6, True)

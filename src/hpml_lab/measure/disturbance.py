@@ -8,9 +8,9 @@ from typing import Any
 
 from hpml_lab.measure.clock import in_use
 from hpml_lab.measure.gpus import gpus
+from hpml_lab.measure.load import CROWDED, LARGEST_LOAD, LARGEST_WAIT, NOBODY, Busy, busy
 from hpml_lab.units import percent
 
-LARGEST_WAIT = 0.05
 _PROC = Path("/proc")
 _SYS = Path("/sys")
 # nvml.h: hardware, software thermal, hardware thermal, power brake. The power cap (0x04) is where
@@ -28,6 +28,7 @@ class Conditions:
         throttled: NVML's mask of why clocks are held back, for each GPU.
         quota_s: for how long in all the processor quota of the container was used up.
         too_hot: how often in all the processors slowed down for heat.
+        busy: how much the processors have worked, and for whom.
     """
 
     now_s: float
@@ -35,6 +36,7 @@ class Conditions:
     throttled: tuple[int, ...] = ()
     quota_s: float = 0.0
     too_hot: int = 0
+    busy: Busy = NOBODY
 
 
 def conditions(
@@ -52,17 +54,50 @@ def conditions(
     on_gpu = any(device.type == "cuda" for device in at_work)
     masks = [gpu.throttle_reasons or 0 for gpu in gpus()] if on_gpu else []
     return Conditions(
-        time.monotonic(), _waited_s(proc), tuple(masks), _quota_s(proc, sys), _too_hot(sys)
+        time.monotonic(),
+        _waited_s(proc),
+        tuple(masks),
+        _quota_s(proc, sys),
+        _too_hot(sys),
+        busy(proc),
     )
 
 
 def disturbances(before: Conditions, after: Conditions) -> Iterator[str]:
     """Yields what happened between two moments that times do not speak of the step alone."""
-    spent_s = after.now_s - before.now_s
-    waited = (after.waited_s - before.waited_s) / spent_s if spent_s > 0 else 0.0
-    if waited > LARGEST_WAIT:
-        yield (f"load by others: {percent(waited)} of the time was spent waiting for a processor")
-    held_back = (after.quota_s - before.quota_s) / spent_s if spent_s > 0 else 0.0
+    waited = _share(after.waited_s - before.waited_s, before, after)
+    others = before.busy.others(after.busy)
+    if _is_crowded(before, after):
+        yield f"load by others: they took {percent(others or 0.0)} of all processors"
+    elif waited > LARGEST_WAIT and others is None:
+        yield f"load by others: {percent(waited)} of the time was spent waiting for a processor"
+    elif waited > LARGEST_WAIT:
+        yield (
+            f"too few processors: {percent(waited)} of the time was spent waiting for one that "
+            "threads or workers of its own held"
+        )
+    yield from _throttling(before, after)
+
+
+def is_disturbed(before: Conditions, after: Conditions) -> bool | None:
+    """Returns whether others or a limit took so much that times do not speak of the step alone.
+
+    Returns:
+        None where nothing is known of others, as of a short time.
+    """
+    if _is_crowded(before, after) or any(_throttling(before, after)):
+        return True
+    return None if before.busy.others(after.busy) is None else False
+
+
+def _is_crowded(before: Conditions, after: Conditions) -> bool:
+    """Returns whether others took processors, and too few were left over for that not to matter."""
+    others, taken = before.busy.others(after.busy), before.busy.taken(after.busy)
+    return others is not None and others > LARGEST_LOAD and taken > CROWDED
+
+
+def _throttling(before: Conditions, after: Conditions) -> Iterator[str]:
+    held_back = _share(after.quota_s - before.quota_s, before, after)
     if held_back > LARGEST_WAIT:
         yield (
             f"throttling: for {percent(held_back)} of the time the processor quota of the "
@@ -74,6 +109,11 @@ def disturbances(before: Conditions, after: Conditions) -> Iterator[str]:
     for index, mask in enumerate(after.throttled):
         if mask & _HELD_BACK:
             yield f"throttling: the clocks of GPU {index} were held back (reasons {mask:#x})"
+
+
+def _share(seconds: float, before: Conditions, after: Conditions) -> float:
+    spent_s = after.now_s - before.now_s
+    return seconds / spent_s if spent_s > 0 else 0.0
 
 
 def _waited_s(proc: Path) -> float:

@@ -57,6 +57,9 @@ class Sampling:
             by others; empty for none.
         device_s: median seconds of an iteration between events on the device; None where the
             host's time is the device's.
+        disturbed: whether others took so much of the machine that the rounds do not speak of the
+            step alone.
+        retaken: how many rounds were left out because threads waited for a processor in them.
     """
 
     iterations: int
@@ -64,6 +67,8 @@ class Sampling:
     stopped: Stopped
     unstable: list[str] = field(default_factory=list)
     device_s: float | None = None
+    disturbed: bool = False
+    retaken: int = 0
 
 
 @dataclass(frozen=True)

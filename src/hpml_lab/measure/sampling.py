@@ -10,8 +10,9 @@ from statistics import median
 from typing import Any
 
 from hpml_lab.measure.clock import Clock, tick_s
+from hpml_lab.measure.load import LARGEST_WAIT
 from hpml_lab.measure.ranks import agreed
-from hpml_lab.measure.record import Sampling
+from hpml_lab.measure.record import Sampling, Stopped
 from hpml_lab.measure.rounds import Rounds
 from hpml_lab.measure.stability import unstable
 from hpml_lab.measure.stopping import StoppingRule
@@ -24,6 +25,7 @@ MOST_WINDOWS = 20
 STEADY = 0.01  # windows that differ by less are alike
 MOST_ITERATIONS = 10**7  # no call takes less than a nanosecond
 AS_DUE = Rounds()
+PATIENCE = 3.0
 _MOST_TRIES = 8  # at finding the iterations of a round, each at most ten times as many
 _TELLING = 3  # comparisons that must all fail before a warm-up is called unsteady
 
@@ -50,6 +52,8 @@ def sample(
     round_s: float = ROUND_S,
     asked: Rounds = AS_DUE,
     check: Callable[[Any], None] = lambda _result: None,
+    waited_s: Callable[[], float] = lambda: 0.0,
+    patience: float = PATIENCE,
 ) -> Sample:
     """Returns the rounds of a step.
 
@@ -65,20 +69,54 @@ def sample(
             clock is too coarse or too slow to read for that.
         asked: of the rounds: cycles of calls, and what is set up before each.
         check: is given what the first calls return, before anything is timed.
+        waited_s: how long this process has waited for processors in all.
+        patience: so many times the time of the rule are spent on undisturbed rounds; if there are
+            too few by then, disturbed ones count too.
     """
-    rounds = _Taker(step, clock, round_s, asked)
+    rounds = _Taker(step, clock, round_s, asked, waited_s)
     rounds.begin(check)
     steady = _warm_up(rounds, rounds.now_s() + warm_up_s)
-    warm_up, rounds_s, stopped = rounds.calls, list[float](), None
-    began_s = rounds.now_s()
-    while stopped is None:
-        rounds_s.append(rounds.take())
-        stopped = rule.reason(rounds_s, rounds.now_s() - began_s)
-    seen = list(unstable(rounds_s))
+    warm_up = rounds.calls
+    taken = _until_stopped(rounds, rule, patience)
+    seen = list(unstable(taken.rounds_s))
     if not (steady or seen):
         seen = [f"drift: no steady state within {warm_up} calls of warm-up"]
-    device_s = rounds.device_s(len(rounds_s))
-    return Sample(rounds_s, Sampling(rounds.iterations, warm_up, stopped, seen, device_s))
+    how = Sampling(
+        rounds.iterations,
+        warm_up,
+        taken.stopped,
+        seen,
+        rounds.device_s(len(taken.rounds_s)),
+        disturbed=taken.disturbed,
+        retaken=taken.retaken,
+    )
+    return Sample(taken.rounds_s, how)
+
+
+@dataclass(frozen=True)
+class _Taken:
+    rounds_s: list[float]
+    stopped: Stopped
+    disturbed: bool
+    retaken: int
+
+
+def _until_stopped(rounds: "_Taker", rule: StoppingRule, patience: float) -> _Taken:
+    """Takes rounds until the rule says stop: of undisturbed ones, if there are enough."""
+    every: list[float] = []
+    quiet: list[float] = []
+    began_s = rounds.now_s()
+    while True:
+        seconds = rounds.take()
+        every.append(seconds)
+        if not rounds.disturbed:
+            quiet.append(seconds)
+        spent_s = rounds.now_s() - began_s
+        if (stopped := rule.reason(quiet, spent_s)) is not None:
+            return _Taken(quiet, stopped, disturbed=False, retaken=len(every) - len(quiet))
+        stopped = rule.reason(every, spent_s / patience)
+        if stopped is not None and stopped != "precise":
+            return _Taken(every, stopped, disturbed=2 * len(quiet) < len(every), retaken=0)
 
 
 class _Taker:
@@ -87,6 +125,7 @@ class _Taker:
     Attributes:
         iterations: calls in a round.
         calls: so far.
+        disturbed: whether threads waited for processors in the last round.
     """
 
     def __init__(
@@ -95,12 +134,15 @@ class _Taker:
         clock: Clock,
         round_s: float,
         asked: Rounds = AS_DUE,
+        waited_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.iterations = asked.calls
+        self.disturbed = False
         self.calls = 0
         self._step = step
         self._clock = clock
         self._asked = asked
+        self._waiting_s = waited_s
         self._tick_s = agreed(tick_s(clock))
         self._round_s = max(round_s, TICKS_PER_ROUND * self._tick_s)
         self._device_s: list[float | None] = []
@@ -119,6 +161,7 @@ class _Taker:
             self._clock,
             range(self.iterations),
         )
+        before_s = self._waiting_s()
         with _undisturbed():
             clock.synchronise()
             began_s = clock.now_s()
@@ -130,7 +173,11 @@ class _Taker:
             spent_s = clock.now_s() - began_s
         self._device_s.append(clock.between_s(first, last))
         self.calls += self.iterations
-        return agreed(spent_s / self.iterations)
+        waited_s = self._waiting_s() - before_s
+        iteration_s, self.disturbed = agreed(
+            (spent_s / self.iterations, waited_s > LARGEST_WAIT * spent_s > 0)
+        )
+        return iteration_s
 
     def device_s(self, count: int) -> float | None:
         """Returns the device's median seconds of an iteration in the last rounds, if it tells."""

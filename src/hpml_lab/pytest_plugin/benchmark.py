@@ -52,6 +52,7 @@ class Bench:
         clock: "Clock",
         asked: "Rounds",
         check: Callable[[Any], None],
+        waited_s: Callable[[], float],
     ) -> tuple[Any, Sampling | None]:
         """Samples a step; pytest-benchmark's options say for how long and in how many rounds.
 
@@ -60,6 +61,7 @@ class Bench:
             clock: of the device that it works on.
             asked: of the rounds.
             check: is given what the first calls return.
+            waited_s: how long this process has waited for processors in all.
 
         Returns:
             what a further call outside all rounds returned, and how the rounds were taken; None
@@ -80,6 +82,7 @@ class Bench:
             round_s=max(stock._min_time, ROUND_S),
             asked=asked,
             check=check,
+            waited_s=waited_s,
         )
         self._prepare(clock.now_s)
         # One round, which is replaced by those that were sampled.

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -126,22 +127,28 @@ class Measure:
         self.case = {**{name: value for name, value in known.items() if value}, **self.case}
 
     def _timed(self, step: Callable[..., Any], clock: "Clock", asked: "Rounds") -> Any:
-        from hpml_lab.measure.disturbance import conditions, disturbances
+        from hpml_lab.measure.disturbance import conditions, disturbances, is_disturbed
 
         before = conditions()
         take = self._sampled if asked.rounds is None else self._exact
         result, how = take(step, clock, asked)
         if how is not None:
-            seen = disturbances(before, conditions())
-            self._sampling = [replace(how, unstable=[*how.unstable, *seen])]
+            after = conditions()
+            known = is_disturbed(before, after)
+            # Threads that wait for each other are the step's own, where nobody else is at work.
+            disturbed = how.disturbed if known is None else known
+            seen = [*how.unstable, *disturbances(before, after)]
+            self._sampling = [replace(how, unstable=seen, disturbed=disturbed)]
         return result
 
     def _sampled(
         self, step: Callable[..., Any], clock: "Clock", asked: "Rounds"
     ) -> tuple[Any, Sampling | None]:
+        from hpml_lab.measure.load import Waiting
         from hpml_lab.measure.pending import refuse_pending
 
-        return self._bench.time(step, clock, asked, refuse_pending)
+        with closing(Waiting()) as waiting:
+            return self._bench.time(step, clock, asked, refuse_pending, waiting)
 
     def _exact(
         self, step: Callable[..., Any], clock: "Clock", asked: "Rounds"
@@ -233,6 +240,7 @@ class Measure:
             all epochs, warm-up first.
         """
         from hpml_lab.measure.clock import clock_for
+        from hpml_lab.measure.disturbance import conditions, disturbances, is_disturbed
         from hpml_lab.measure.epochs import run_epoch
         from hpml_lab.measure.evaluation import evaluate
 
@@ -250,6 +258,7 @@ class Measure:
         def evaluation() -> None:
             self._epochs[-1] = replace(self._epochs[-1], evaluation=evaluate(trainer, clock))
 
+        before = conditions()
         # A device that is done when the call returns has its parts for nothing.
         parts: Timing = "phases" if training.device == "cpu" else timing
         self._bench.time_exactly(
@@ -261,6 +270,10 @@ class Measure:
         )
         self._samples = self._epochs[-1].samples
         if self._bench.rounds_s():
+            after = conditions()
+            seen = list(disturbances(before, after))
+            disturbed = bool(is_disturbed(before, after))
+            self._sampling = [Sampling(1, warm_up, "given", seen, disturbed=disturbed)]
             self._count_step_of(trainer)
         return self._epochs
 

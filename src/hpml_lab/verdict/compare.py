@@ -91,7 +91,7 @@ def _absent(old: Cases, now: Cases) -> dict[str, Verdict]:
 
 
 def _measured(cases: Cases, name: str) -> bool:
-    return name in cases and cases[name].processes > 0
+    return name in cases and cases[name].processes + cases[name].disturbed > 0
 
 
 def _missing(case: Case, now: Case | None, names: dict[str, str]) -> Verdict:
@@ -119,7 +119,7 @@ def _unlike(old: Cases, now: Cases, machines: str | None) -> dict[str, Verdict]:
     found = {}
     for name in (name for name in old if _measured(now, name)):
         reason = machines or settings_difference(old[name], now[name])
-        if reason is None and not old[name].processes:
+        if reason is None and not (old[name].processes or old[name].disturbed):
             reason = "the baseline has no time above 0 of it; save it again"
         if reason is not None:
             processes = (old[name].processes, now[name].processes)

@@ -10,6 +10,10 @@ from hpml_lab.verdict.evidence import FEWEST_PROCESSES, Evidence
 from hpml_lab.verdict.sides import Case
 
 USUAL_PROCESSES = 3
+QUIETER = (
+    "measure again on a quiet machine, with fewer threads (OMP_NUM_THREADS=1), with "
+    "OMP_WAIT_POLICY=passive, or both sides next to each other with `hpml-lab ab`"
+)
 _MOST_FURTHER = 999
 _LARGEST_LOG = 700.0
 
@@ -114,13 +118,28 @@ def _too_few(old: Case, now: Case) -> Verdict:
         _plain_ratio(old, now),
         processes=processes,
         further=max(USUAL_PROCESSES - min(processes), 1),
-        reason=f"measured in {processes[0]} and {processes[1]} processes, and "
-        f"{FEWEST_PROCESSES} a side are the fewest to compare; "
-        f"save both with --hpml-processes={USUAL_PROCESSES}" + _doubts(old, now),
+        reason=_why_too_few(old, now) + _doubts(old, now),
     )
 
 
-def _plain_ratio(old: Case, now: Case) -> float:
+def _why_too_few(old: Case, now: Case) -> str:
+    disturbed = {
+        f"the {side} was disturbed in {case.disturbed} of "
+        f"{case.processes + case.disturbed} processes"
+        for side, case in (("baseline", old), ("contender", now))
+        if case.disturbed and case.processes < FEWEST_PROCESSES
+    }
+    if disturbed:
+        return f"{' and '.join(sorted(disturbed))}, which speak of the machine's load; {QUIETER}"
+    return (
+        f"measured in {old.processes} and {now.processes} processes, and {FEWEST_PROCESSES} a side "
+        f"are the fewest to compare; save both with --hpml-processes={USUAL_PROCESSES}"
+    )
+
+
+def _plain_ratio(old: Case, now: Case) -> float | None:
+    if not (old.processes and now.processes):
+        return None
     levels = [np.nanmean(np.concatenate(list(case.logs.values()))) for case in (old, now)]
     return _ratio(float(levels[1] - levels[0]))
 

@@ -23,6 +23,7 @@ class Case:
         measurement: our record in the last run that has one.
         failures: of processes that left nothing.
         doubts: what was flagged or unsteady.
+        disturbed: how many processes others disturbed; these are not among the logs.
     """
 
     fullname: str
@@ -30,6 +31,7 @@ class Case:
     measurement: Measurement | None = None
     failures: list[Failure] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    disturbed: int = 0
 
     @property
     def processes(self) -> int:
@@ -61,6 +63,7 @@ def cases_of(runs: Sequence[Run]) -> dict[str, Case]:
 def _enter(case: Case, run: int, benchmark: Benchmark) -> None:
     ours = benchmark.measurement
     case.logs[run] = _logs(benchmark)
+    case.disturbed += len(_disturbed(ours))
     case.measurement = ours or case.measurement
     if ours is not None:
         case.failures.extend(ours.failures)
@@ -72,7 +75,18 @@ def _logs(benchmark: Benchmark) -> Array:
     processes = ours.processes if ours else [[benchmark.stats.median]]
     medians = np.array([np.median(rounds) if rounds else np.nan for rounds in processes])
     usable = np.isfinite(medians) & (medians > 0)
+    usable[_disturbed(ours)] = False
     return np.where(usable, np.log(np.where(usable, medians, 1.0)), np.nan)
+
+
+def _disturbed(ours: Measurement | None) -> list[int]:
+    """Returns the places of the processes that others disturbed."""
+    sampled = enumerate(ours.sampling[: len(ours.processes)]) if ours else ()
+    return [
+        place
+        for place, how in sampled
+        if how is not None and how.disturbed and ours and ours.processes[place]
+    ]
 
 
 def _doubts(ours: Measurement) -> Iterator[str]:
