@@ -37,30 +37,30 @@ def folder(tmp_path):
 )
 def test_a_run_is_found_by_what_it_is_called(folder, tmp_path, wanted, stem):
     """Latest is the highest number; a name is its latest run; a number comes before a name."""
-    assert find_baseline(wanted, folder, tmp_path) == folder / f"{stem}.json"
+    assert find_baseline(wanted, [folder], tmp_path) == folder / f"{stem}.json"
 
 
 def test_a_file_comes_before_everything(folder, tmp_path):
     """Wherever it is, even if it is called like a run."""
     for name in ("latest", "else.json"):
         (tmp_path / name).write_text("{}")
-        assert find_baseline(name, folder, tmp_path) == tmp_path / name
+        assert find_baseline(name, [folder], tmp_path) == tmp_path / name
     elsewhere = str(tmp_path / "else.json")
-    assert find_baseline(elsewhere, folder, folder) == tmp_path / "else.json"
+    assert find_baseline(elsewhere, [folder], folder) == tmp_path / "else.json"
 
 
 @pytest.mark.parametrize("wanted", ["7", "nobody", "gone.json", "origin/main", "--help", "-f"])
 def test_what_is_not_there_is_refused_with_what_is(folder, tmp_path, wanted):
     """The error names the latest runs; what looks like an option is a name like any other."""
     with pytest.raises(InputError, match=f"{re.escape(wanted)}'.* has 4, the latest: 0002_main"):
-        find_baseline(wanted, folder, tmp_path)
+        find_baseline(wanted, [folder], tmp_path)
 
 
 @pytest.mark.parametrize("wanted", ["", "latest", "main"])
 def test_a_machine_without_runs_is_told_how_to_save_one(tmp_path, wanted):
     """Also where its folder does not exist."""
     with pytest.raises(InputError, match=r"no saved run under .*--benchmark-save=NAME"):
-        find_baseline(wanted, tmp_path / "none", tmp_path)
+        find_baseline(wanted, [tmp_path / "none"], tmp_path)
 
 
 def git(folder, *arguments):
@@ -97,7 +97,7 @@ def test_a_revision_is_its_latest_clean_run(folder, tmp_path, repository):
     made_at(folder, "10004_c", repository[0], dirty=True)
     (folder / "10005_d.json").write_text("[" * 100_000)
     for revision in ("v1", "HEAD~2", repository[0][:8]):
-        assert find_baseline(revision, folder, tmp_path) == folder / "10003_b.json"
+        assert find_baseline(revision, [folder], tmp_path) == folder / "10003_b.json"
 
 
 def test_a_revision_without_a_run_is_refused(folder, tmp_path, repository):
@@ -105,10 +105,23 @@ def test_a_revision_without_a_run_is_refused(folder, tmp_path, repository):
     made_at(folder, "10002_a", repository[0])
     message = f"no run of commit {repository[1][:12]} without uncommitted changes.* has 5"
     with pytest.raises(InputError, match=message):
-        find_baseline("HEAD~1", folder, tmp_path)
+        find_baseline("HEAD~1", [folder], tmp_path)
 
 
 def test_history_is_the_latest_other_runs(folder):
     """Oldest first, without the baseline."""
     found = runs_before(folder / "0010_main.json", folder, 2)
     assert [path.stem for path in found] == ["0009_other", "10001_2"]
+
+
+def test_a_run_of_the_stock_plugin_is_found_behind_our_own(tmp_path):
+    """A project's earlier runs lie in pytest-benchmark's folder; one of ours comes first."""
+    ours, stock = tmp_path / "ours", tmp_path / "Linux-CPython-3.11-64bit"
+    for folder, stem in ((stock, "0001_main"), (stock, "0002_old"), (ours, "0001_main")):
+        folder.mkdir(exist_ok=True)
+        (folder / f"{stem}.json").write_text("{}")
+    folders = [ours, stock]
+    assert find_baseline("main", folders, tmp_path) == ours / "0001_main.json"
+    assert find_baseline("old", folders, tmp_path) == stock / "0002_old.json"
+    assert find_baseline("latest", folders, tmp_path) == ours / "0001_main.json"
+    assert find_baseline("latest", [tmp_path / "none", stock], tmp_path) == stock / "0002_old.json"

@@ -50,6 +50,7 @@ def test_runs_are_listed_by_machine_and_number(run, tmp_path):
         "cases": 0,
         "processes": 1,
         "missing": None,
+        "failed": 0,
         "problem": "",
     }
     assert (found[3]["processes"], found[3]["missing"]) == (3, 2)

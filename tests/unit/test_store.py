@@ -14,7 +14,15 @@ from hpml_lab.errors import InputError, RunFileError
 from hpml_lab.history import run as run_module
 from hpml_lab.history import store
 from hpml_lab.history.run import read_run
-from hpml_lab.history.store import latest, latest_in, publish, replace, runs, saved_runs
+from hpml_lab.history.store import (
+    latest,
+    latest_in,
+    publish,
+    replace,
+    runs,
+    saved_runs,
+    strict_json,
+)
 from hpml_lab.measure.record import Learning
 
 STOCK = {
@@ -276,6 +284,29 @@ def test_no_run_is_an_error_that_says_how_to_make_one(tmp_path):
         latest(tmp_path)
 
 
+OURS = json.dumps({**STOCK, "machine_info": {"hpml": None}})
+
+
+@pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity"])
+def test_a_stock_file_may_hold_what_json_cannot(tmp_path, written):
+    """As Python writes it: the file is read, and the number is unknown."""
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(STOCK).replace("1.5", written))
+    assert read_run(path).benchmarks
+
+
+def test_half_a_character_is_spelled_out(tmp_path):
+    """In a name or a message of a stock file, and in what we save; whole ones stay."""
+    path = tmp_path / "run.json"
+    named = json.loads(json.dumps(STOCK))
+    named["benchmarks"][0]["fullname"] = "test[\ud800-\U0001f600]"
+    path.write_text(json.dumps(named))
+    assert read_run(path).benchmarks[0].fullname == "test[\\ud800-\U0001f600]"
+    assert json.loads(strict_json({"a\udfff": ["\ud83d\ude00", "\ud800"]})) == {
+        "a\\udfff": ["\U0001f600", "\\ud800"]
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -283,7 +314,7 @@ def test_no_run_is_an_error_that_says_how_to_make_one(tmp_path):
         ("[]", r"is not a saved run: Expected `object`, got `array`"),
         ("{}", "is not a saved run: Object missing required field"),
         ("[" * 100_000, "is not a saved run"),
-        (json.dumps(STOCK).replace("1.5", "NaN"), "is not a saved run: JSON is malformed"),
+        (OURS.replace("1.5", "NaN"), "is not a saved run: JSON is malformed"),
         (json.dumps(STOCK).replace('"rounds": 2', '"rounds": "2"'), r"rounds`"),
         (json.dumps(STOCK).replace("1.5", "1e999"), "is not a saved run: Number out of range"),
         ('{"\ud800": 1}', "is not a saved run"),

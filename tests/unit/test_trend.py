@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from hpml_lab.cli import cli
-from hpml_lab.errors import InputError, RunFileError
+from hpml_lab.errors import InputError
 from hpml_lab.history.store import publish
 from hpml_lab.history.summary import Case, Summary
 from hpml_lab.report.trend import record, render
@@ -192,13 +192,16 @@ def test_the_command_takes_one_machine_at_a_time(tmp_path):
 
 
 def test_the_command_refuses_what_is_no_history(tmp_path):
-    """No run, and a file that is not one, are bad input."""
+    """A storage without a run."""
     with pytest.raises(InputError, match="no saved run under"):
         invoke("--storage", tmp_path)
-    saved(tmp_path / "box", SLOWER[:9])
-    (tmp_path / "box" / "0010_x.json").write_text("{}")
-    with pytest.raises(RunFileError, match=r"0010_x\.json' is not a saved run"):
-        invoke("--storage", tmp_path)
+
+
+def test_a_file_that_is_no_run_is_named_and_skipped(tmp_path):
+    """It does not hide the trend of the others."""
+    saved(tmp_path / "box", SLOWER)
+    (tmp_path / "box" / "0990_x.json").write_text("{}")
+    assert "box: " in invoke("--storage", tmp_path)
 
 
 def test_summaries_hold_no_rounds():

@@ -48,6 +48,13 @@ def answers(file: Path | None, storage: Path, pictures: Path | None, as_json: bo
 
     run = read_run(file or latest(storage))
     found = answers.everything(run)
+    if not (found or as_json):
+        click.echo(
+            f"{len(run.benchmarks)} benchmarks without a record of ours; see: hpml-lab compare"
+            if run.benchmarks
+            else "No benchmark is in this run."
+        )
+        return
     click.echo(json.dumps([asdict(a) for a in found]) if as_json else terminal.render(found))
     if pictures is not None:
         from hpml_lab.report.pictures import draw_run

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpml_lab.errors import InputError, unknown
+from hpml_lab.errors import InputError, RunFileError, unknown
 
 if TYPE_CHECKING:
     from hpml_lab.history.summary import Summary
@@ -32,16 +32,28 @@ def trend(storage: Path, machine: str | None, alpha: float, as_json: bool) -> No
     from hpml_lab.report.trend import record, render
     from hpml_lab.verdict import trend as trends
 
-    runs = list(summarise(saved_runs(storage)))
+    found = list(summarise(saved_runs(storage)))
+    for error in found:
+        if isinstance(error, RunFileError):
+            click.echo(f"hpml-lab: skipped: {error}", err=True)
+    runs = [run for run in found if not isinstance(run, RunFileError)]
     if not runs:
         raise InputError(f"no saved run under {str(storage)!r}; make one with: make bench")
-    found = trends.trend(_of_machine(runs, machine), alpha)
-    click.echo(json.dumps(record(found)) if as_json else render(found), nl=as_json)
+    chosen = _of_machine(runs, machine)
+    shown = trends.trend(chosen, alpha)
+    click.echo(json.dumps(record(shown)) if as_json else render(shown), nl=as_json)
+    others = sorted({run.machine for run in runs} - {chosen[0].machine})
+    if others and not as_json:
+        click.echo(f"Other machines here: {', '.join(others)}; choose with --machine.")
 
 
 def _of_machine(runs: list["Summary"], machine: str | None) -> list["Summary"]:
+    """Returns the runs of a machine, named whole or by its folder where that is enough."""
+    known = sorted({run.machine for run in runs})
     named = machine or max(runs, key=lambda run: run.time).machine
-    chosen = [run for run in runs if run.machine == named]
-    if not chosen:
-        raise unknown("machine", named, sorted({run.machine for run in runs}))
-    return chosen
+    if named not in known:
+        within = [each for each in known if each.partition("/")[0] == named]
+        if len(within) != 1:
+            raise unknown("machine", named, known)
+        named = within[0]
+    return [run for run in runs if run.machine == named]

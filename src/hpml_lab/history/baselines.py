@@ -1,5 +1,6 @@
 """The saved run that a gate compares with, found by what a user calls it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class _Committed:
     commit_info: _Commit = _Commit()
 
 
-def find_baseline(wanted: str, folder: Path, at: Path) -> Path:
+def find_baseline(wanted: str, folders: Sequence[Path], at: Path) -> Path:
     """Returns the file of a baseline; the first of these that fits.
 
     1. a file, wherever it is; one whose name ends in ``.json`` is nothing else;
@@ -36,16 +37,17 @@ def find_baseline(wanted: str, folder: Path, at: Path) -> Path:
 
     Args:
         wanted: what the user calls it.
-        folder: of the machine's runs.
+        folders: of the machine's runs; a later one counts where no earlier one has what fits.
         at: where a relative file is looked for, in the repository of a revision.
 
     Raises:
         InputError: if nothing fits; says what there is, and how to save a baseline.
     """
-    saved = _saved_in(folder)
+    folder = folders[0]
+    saved = [path for each in reversed(folders) for path in _saved_in(each)]
     if not wanted:
         raise InputError(f"no baseline is named; {_offer(saved, folder)}")
-    for file in (at / wanted, folder / wanted):
+    for file in (at / wanted, *(each / wanted for each in folders)):
         if file.is_file():
             return file
     if wanted.endswith(".json"):
@@ -80,9 +82,9 @@ def _is_called(path: Path, wanted: str) -> bool:
 def _of_revision(wanted: str, saved: list[Path], folder: Path, at: Path) -> Path:
     try:
         commit = commit_of(wanted, at)
-    except InputError:
+    except InputError as error:
         raise InputError(
-            f"no baseline {wanted!r} is a file, number, name or git revision here; "
+            f"no baseline {wanted!r} is a file, number, name or git revision here ({error}); "
             f"{_offer(saved, folder)}"
         ) from None
     for path in reversed(saved):

@@ -9,7 +9,7 @@ import msgspec
 from hpml_lab.errors import InputError, RunFileError
 from hpml_lab.history.journal import is_held, journals
 from hpml_lab.history.journal_lines import read_journal
-from hpml_lab.history.run import LARGEST_FILE_BYTES
+from hpml_lab.history.run import LARGEST_FILE_BYTES, Run, read_run
 from hpml_lab.history.store import machines, number_of, runs
 
 
@@ -27,6 +27,7 @@ class Listed:
         cases: how many benchmarks it has.
         processes: how many fresh interpreters; 1 in a stock file.
         missing: how many times a test is missing in a process; None if the run is complete.
+        failed: how many cases failed in a process or in all.
         problem: why it cannot be read; empty if it can.
     """
 
@@ -39,6 +40,7 @@ class Listed:
     cases: int = 0
     processes: int = 0
     missing: int | None = None
+    failed: int = 0
     problem: str = ""
 
 
@@ -110,7 +112,9 @@ def _listed(path: Path) -> Listed:
         "machine": path.parent.name, "number": number, "name": name, "file": str(path)
     }  # fmt: skip
     try:
-        head = _head(path)
+        head, run = _head(path), read_run(path)
+    except RunFileError as error:
+        return Listed(**known, problem=str(error).partition(": ")[2] or str(error))
     except OSError as error:
         return Listed(**known, problem=f"cannot be read: {error.strerror}")
     except (ValueError, RecursionError) as error:
@@ -123,7 +127,14 @@ def _listed(path: Path) -> Listed:
         cases=len(head.benchmarks),
         processes=head.hpml.processes,
         missing=missing or None,
+        failed=_failed(run),
     )
+
+
+def _failed(run: Run) -> int:
+    """Returns how many cases failed in a process or in all."""
+    partly = sum(bool(m and m.failures) for m in (each.measurement for each in run.benchmarks))
+    return partly + (len(run.hpml.unmeasured) if run.hpml else 0)
 
 
 def _head(path: Path) -> _Head:

@@ -11,6 +11,7 @@ import msgspec
 from hpml_lab.errors import RunFileError
 from hpml_lab.measure.machine import Identity, State, Unit
 from hpml_lab.measure.record import Failure, Measurement
+from hpml_lab.text import whole_text
 
 LARGEST_FILE_BYTES = 256 * 2**20
 
@@ -31,10 +32,16 @@ class Machine:
 
 @dataclass(frozen=True)
 class Cpu:
-    """What py-cpuinfo says of the processor, as far as it names a machine."""
+    """What py-cpuinfo says of the processor, as far as it names a machine; ``brand`` until 2020."""
 
     brand_raw: str = ""
+    brand: str = ""
     count: int = 0
+
+    @property
+    def name(self) -> str:
+        """The processor's model."""
+        return self.brand_raw or self.brand
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class MachineInfo:
     machine: str = ""
     processor: str = ""
     python_version: str = ""
+    python_implementation: str = ""
     cpu: Cpu = field(default_factory=Cpu)
 
 
@@ -122,7 +130,7 @@ _DECODER = msgspec.json.Decoder(Run)
 
 def run_of(record: Mapping[str, Any]) -> Run:
     """Returns the run of a record as pytest-benchmark makes it, before it is saved."""
-    return msgspec.convert(json.loads(json.dumps(record, default=str)), Run)
+    return msgspec.convert(whole_text(json.loads(json.dumps(record, default=str))), Run)
 
 
 def read_run(path: Path) -> Run:
@@ -146,8 +154,28 @@ def decoded(path: Path, decoder: msgspec.json.Decoder[T]) -> T:
                 f"run file {str(path)!r} has {size:,} bytes; at most "
                 f"{LARGEST_FILE_BYTES:,} are read"
             )
-        return decoder.decode(path.read_bytes())
+        return _decoded(path.read_bytes(), decoder)
     except OSError as error:
         raise RunFileError(f"run file {str(path)!r} cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise RunFileError(f"run file {str(path)!r} is not a saved run: {error}") from error
+
+
+def _decoded(content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Returns what a file holds.
+
+    Other tools write NaN and half characters, as Python's JSON does: there the value is unknown.
+    """
+    try:
+        return decoder.decode(content)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        try:
+            loose = json.loads(content)
+            ours = "hpml" in loose["machine_info"]
+        except (ValueError, RecursionError, KeyError, TypeError):
+            raise error from None
+        if ours:
+            raise
+        return msgspec.convert(whole_text(loose), decoder.type)

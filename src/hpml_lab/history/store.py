@@ -18,8 +18,10 @@ from typing import Any
 
 from hpml_lab.errors import InputError
 from hpml_lab.files import write_whole, written
+from hpml_lab.text import whole_text
 
 _NUMBERED = re.compile(r"([0-9]+)_.*\.json", re.DOTALL)
+_SURROGATE = "\\ud"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF})
 
@@ -60,11 +62,17 @@ def replace(run: dict[str, Any], path: Path) -> None:
 
 
 def strict_json(value: Any, *, indent: int | None = None) -> str:
-    """Returns JSON with null for NaN and infinities, which JSON cannot hold."""
+    """Returns JSON that everybody can read.
+
+    NaN and infinities, which JSON cannot hold, are null; half a character is spelled out.
+    """
     try:
-        return json.dumps(value, allow_nan=False, indent=indent, default=str)
+        text = json.dumps(value, allow_nan=False, indent=indent, default=str)
     except ValueError:
-        return json.dumps(_finite(value), allow_nan=False, indent=indent, default=str)
+        text = json.dumps(_finite(value), allow_nan=False, indent=indent, default=str)
+    if _SURROGATE in text.lower():  # a pair of halves is a character; that is left to the reader
+        text = json.dumps(whole_text(json.loads(text)), indent=indent)
+    return text
 
 
 def make_folder(folder: Path) -> None:
@@ -164,7 +172,8 @@ def latest(storage: Path) -> Path:
 
 def latest_in(folder: Path) -> Path | None:
     """Returns the run of one machine's folder with the largest number; no run is opened."""
-    _, name = max(_numbered(folder), default=(0, None))
+    files = ((number, name) for number, name in _numbered(folder) if (folder / name).is_file())
+    _, name = max(files, default=(0, None))
     return folder / name if name else None
 
 

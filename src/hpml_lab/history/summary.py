@@ -14,6 +14,7 @@ from statistics import median
 
 import msgspec
 
+from hpml_lab.errors import RunFileError
 from hpml_lab.history.run import decoded
 
 _NO_COUNTERS: dict[str, int] = {}
@@ -74,6 +75,7 @@ class _Benchmark(msgspec.Struct, gc=False):
 
 class _Processor(msgspec.Struct, gc=False):
     brand_raw: str = ""
+    brand: str = ""
 
 
 class _Machine(msgspec.Struct, gc=False):
@@ -100,13 +102,22 @@ class _File(msgspec.Struct, gc=False):
 _DECODER = msgspec.json.Decoder(_File)
 
 
-def summarise(paths: Iterable[Path]) -> Iterator[Summary]:
-    """Yields the summary of each file, in the order given.
+def summarise(paths: Iterable[Path]) -> Iterator[Summary | RunFileError]:
+    """Yields the summary of each file in the order given, or why it cannot be read.
 
-    Raises:
-        RunFileError: as `read_run` does, at the first file that is not a saved run.
+    A copy of a run is left out: what was measured once counts once.
     """
-    return map(summary, paths)
+    seen: set[tuple[object, ...]] = set()
+    for path in paths:
+        try:
+            found = summary(path)
+        except RunFileError as error:
+            yield error
+            continue
+        content = (found.time, found.machine, *((n, c.medians_s) for n, c in found.cases.items()))
+        if content not in seen or not found.cases:
+            seen.add(content)
+            yield found
 
 
 def summary(path: Path) -> Summary:
@@ -139,7 +150,7 @@ def _case(found: _Benchmark) -> Case:
 def _machine(path: Path, info: _MachineInfo) -> str:
     if info.hpml:
         return info.hpml.id
-    brand = info.cpu.brand_raw if info.cpu else ""
+    brand = (info.cpu.brand_raw or info.cpu.brand) if info.cpu else ""
     processor = re.sub(r"[^a-z0-9]+", "-", brand.lower()).strip("-")
     folder = path.absolute().parent.name
     return f"{folder}/{processor}" if processor else folder

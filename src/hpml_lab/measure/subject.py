@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hpml_lab.measure.record import Value
 from hpml_lab.theory.scalars import whole
 
 if TYPE_CHECKING:
@@ -47,6 +48,27 @@ class Subject:
 
         held = [p for model in self.models for p in model.parameters()]
         return {tensor.device.type for tensor in (*held, *tensors(self.batch))}
+
+    @property
+    def described(self) -> dict[str, Value]:
+        """What names the case beyond its parameters: devices, types and shapes; threads.
+
+        Returns:
+            nothing where nothing is told.
+        """
+        if not self.is_told:
+            return {}
+        from hpml_lab.measure.threads import threads
+        from hpml_lab.workloads.batches import shapes
+
+        dtypes = {str(p.dtype) for model in self.models for p in model.parameters()}
+        known: dict[str, Value] = {
+            "device": self.device,
+            "precision": self.precision,
+            "dtype": " ".join(sorted(dtype.removeprefix("torch.") for dtype in dtypes)),
+            "batch": shapes(self.batch),
+        }
+        return {name: value for name, value in known.items() if value} | threads()
 
     @property
     def device(self) -> str | None:

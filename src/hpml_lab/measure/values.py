@@ -1,12 +1,19 @@
 """Values of a record, checked where they enter it: nothing that cannot be read back gets in."""
 
+import hashlib
+import inspect
 import math
 import operator
 from collections.abc import Mapping
+from dataclasses import is_dataclass
+from enum import Enum
 from typing import Any
 
 from hpml_lab.errors import InputError
 from hpml_lab.measure.record import Value, is_value
+from hpml_lab.text import whole_text
+
+_LONGEST = 200  # characters of a parameter's text
 
 
 def counts(what: str, values: Mapping[str, Any]) -> dict[str, int]:
@@ -36,6 +43,45 @@ def case(values: Mapping[str, Any]) -> dict[str, Value]:
         InputError: for one that is no text, number, truth value or None, or not finite.
     """
     return {_name("case", name): _setting(name, value) for name, value in values.items()}
+
+
+def parameters_of_case(parameters: Mapping[str, Any]) -> dict[str, Value]:
+    """Returns a test's parameters as what names its case.
+
+    Numbers, texts, truth values and None as they are; those that are not finite, and classes,
+    types, members, paths, tuples and the like as texts. An object whose text is not the same in
+    the next process says nothing, and is left out.
+    """
+    named = {name: _parameter(value) for name, value in parameters.items()}
+    return {name: value for name, value in named.items() if value is not _NAMELESS}
+
+
+_NAMELESS: Any = object()
+
+
+def _parameter(value: Any) -> Any:
+    if hasattr(value, "dtype") and getattr(value, "ndim", 1) == 0 and callable(value.item):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str | Enum):
+        return _shortened(whole_text(str(value)))
+    if is_value(value):
+        return value
+    if isinstance(value, type) or inspect.isroutine(value):
+        return value.__qualname__
+    if isinstance(value, set | frozenset) or is_dataclass(value):
+        return _NAMELESS
+    text = str(value)
+    return _NAMELESS if " at 0x" in text else _shortened(text)
+
+
+def _shortened(text: str) -> str:
+    """Returns a text that is the same in every process, and another one for another text."""
+    if len(text) <= _LONGEST:
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{text[:_LONGEST]}... ({len(text):,} characters, sha256 {digest})"
 
 
 def _setting(name: str, value: Any) -> Value:

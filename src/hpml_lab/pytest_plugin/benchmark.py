@@ -23,7 +23,10 @@ class Bench:
     def describe(self, record: dict[str, Any]) -> None:
         """Sets what is saved beside the statistics: our record, and its case as parameters."""
         if self._fixture.stats is not None:
-            self._fixture.stats.params = record["case"]
+            # --benchmark-group-by asks for any parameter, also one that names no case.
+            parameters = (self._fixture.params or {}).items()
+            others = {name: type(value).__qualname__ for name, value in parameters}
+            self._fixture.stats.params = others | record["case"]
         self._fixture.extra_info["hpml"] = record
 
     def discard(self) -> None:

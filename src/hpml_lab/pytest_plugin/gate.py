@@ -18,6 +18,7 @@ from hpml_lab.pytest_plugin.session import Session
 from hpml_lab.report import actions
 from hpml_lab.report import comparison as table
 from hpml_lab.report.annotations import Place
+from hpml_lab.verdict.comparability import machine_difference
 from hpml_lab.verdict.compare import compare
 from hpml_lab.verdict.comparison import Comparison
 from hpml_lab.verdict.gating import Refusal, outcome, refusals
@@ -60,15 +61,15 @@ def gate_of(wanted: str, config: pytest.Config, benchmarks: Session | None) -> "
             "--hpml-gate needs benchmarks that run; leave out --benchmark-disable, "
             "--benchmark-skip and -p no:benchmark"
         )
-    folder = benchmarks.folder
-    path = find_baseline(wanted, folder, config.invocation_params.dir)
+    path = find_baseline(wanted, benchmarks.folders, config.invocation_params.dir)
     run = read_run(path)
-    _refuse(run, path)
-    baseline = Baseline(path, run, list(_readable(runs_before(path, folder, _HISTORY))))
+    _refuse(run, path, benchmarks)
+    earlier = runs_before(path, benchmarks.folder, _HISTORY)
+    baseline = Baseline(path, run, list(_readable(earlier)))
     return Gate(baseline, Scope(config), benchmarks)
 
 
-def _refuse(run: Run, path: Path) -> None:
+def _refuse(run: Run, path: Path, benchmarks: Session) -> None:
     if not run.benchmarks:
         raise InputError(f"baseline {str(path)!r} holds no case; name another or save it again")
     machine = run.machine_info.hpml
@@ -77,6 +78,17 @@ def _refuse(run: Run, path: Path) -> None:
             f"baseline {str(path)!r} is of machine {machine.id!r}, this one is {here!r}; seconds "
             "of two machines are not comparable: save a baseline on this one"
         )
+    this = replace(run, machine_info=run_of(_empty(benchmarks.described_machine())).machine_info)
+    if (differ := machine_difference([run], [this])) is not None:
+        raise InputError(
+            f"baseline {str(path)!r} is not of this machine ({differ}); seconds of two machines "
+            "are not comparable: save a baseline on this one"
+        )
+
+
+def _empty(machine_info: dict[str, Any]) -> dict[str, Any]:
+    stock = {name: value for name, value in machine_info.items() if name != "hpml"}
+    return {"machine_info": stock, "benchmarks": [], "datetime": "", "version": ""}
 
 
 def _readable(paths: list[Path]) -> Generator[Run]:
@@ -148,7 +160,8 @@ class Gate:
     def _compare(self) -> Comparison:
         from hpml_lab.measure.fingerprint import machine_record
 
-        run = run_of(self._benchmarks.run({"hpml": machine_record(self._before, {})}))
+        told = self._benchmarks.described_machine() | {"hpml": machine_record(self._before, {})}
+        run = run_of(self._benchmarks.run(told))
         return compare([self._base()], [run], history=self._baseline.history)
 
     def _base(self) -> Run:

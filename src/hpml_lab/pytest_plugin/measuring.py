@@ -7,7 +7,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from hpml_lab.errors import InputError, NonFiniteLossError
-from hpml_lab.measure.record import Learning, Measurement, Row, Sampling, Value, is_value
+from hpml_lab.measure.record import Learning, Measurement, Row, Sampling, Value
+from hpml_lab.measure.values import parameters_of_case
 from hpml_lab.pytest_plugin.benchmark import Bench
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ class Measure:
     """
 
     def __init__(self, bench: Bench, parameters: dict[str, Any]) -> None:
-        self.case: dict[str, Value] = {
-            name: value for name, value in parameters.items() if is_value(value)
-        }
+        self.case: dict[str, Value] = parameters_of_case(parameters)
         self.counters: dict[str, int] = {}
         self.memory: dict[str, int] = {}
         self.stalls: dict[str, float] = {}
@@ -120,11 +119,9 @@ class Measure:
         from hpml_lab.measure.ranks import world_size
 
         self._samples, self._tokens = subject.samples, subject.tokens
-        known: dict[str, Value] = {"device": subject.device, "precision": subject.precision}
-        if (ranks := world_size()) > 1:
-            known["ranks"] = ranks
+        ranks = world_size()
         # A parameter of the test may have such a name.
-        self.case = {**{name: value for name, value in known.items() if value}, **self.case}
+        self.case = subject.described | ({"ranks": ranks} if ranks > 1 else {}) | self.case
 
     def _timed(self, step: Callable[..., Any], clock: "Clock", asked: "Rounds") -> Any:
         from hpml_lab.measure.disturbance import conditions, disturbances, is_disturbed
@@ -290,7 +287,9 @@ class Measure:
 
     def describe(self, trainer: "Trainer") -> None:
         """Makes a trainer's settings the case; `epochs` does so itself."""
-        self.case |= asdict(trainer.training) | {"source": trainer.source}
+        from hpml_lab.measure.threads import threads
+
+        self.case |= asdict(trainer.training) | {"source": trainer.source} | threads()
         del self.case["data"]  # a folder's name says nothing on another machine
 
     def check(self) -> None:

@@ -1,6 +1,6 @@
 """Which cases of a baseline a selection of tests is about."""
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,8 @@ class Scope:
     """Registered as a plugin of its own, so that it sees what is deselected.
 
     A case is out of scope if it is collected and deselected, if no argument of the command reaches
-    it, or if ``--ignore`` does. Any other is in scope, collected or not: so a renamed test is
+    it, or if its file is there and collection leaves it out (``--ignore``, ``--ignore-glob``,
+    ``collect_ignore``, ``--lf``). Any other is in scope, collected or not: so a renamed test is
     missed, with ``-k`` too.
 
     Args:
@@ -20,18 +21,41 @@ class Scope:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._deselected: set[str] = set()
+        self._left_out: set[Path] = set()
+        self._collected: set[Path] = set()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_ignore_collect(
+        self, collection_path: Path
+    ) -> Generator[None, bool | None, bool | None]:
+        """Takes the files and folders that options and conftests leave out."""
+        ignored = yield
+        if ignored:
+            self._left_out.add(collection_path.resolve())
+        return ignored
 
     def pytest_deselected(self, items: Iterable[pytest.Item]) -> None:
         """Takes what ``-k``, ``-m``, ``--deselect`` or a conftest leave out."""
         self._deselected.update(item.nodeid for item in items)
 
     def __contains__(self, nodeid: str) -> bool:
-        ignored = self._config.getoption("ignore") or []
         return (
             nodeid not in self._deselected
             and self._reached(self._config.args, nodeid)
-            and not self._reached(ignored, nodeid)
+            and not self._is_left_out(nodeid)
         )
+
+    def _is_left_out(self, nodeid: str) -> bool:
+        file = Path(self._config.rootpath, nodeid.partition("::")[0]).resolve()
+        if not self._left_out.isdisjoint({file, *file.parents}):
+            return True
+        # Of files without failures --lf collects nothing, and says so to nobody.
+        failed_only = self._config.getoption("lf", default=False)
+        return bool(failed_only and file.is_file() and file not in self._collected)
+
+    def pytest_collection_modifyitems(self, items: Iterable[pytest.Item]) -> None:
+        """Takes the files of which anything was collected."""
+        self._collected = {item.path.resolve() for item in items}
 
     def _reached(self, arguments: Iterable[str], nodeid: str) -> bool:
         return any(_begins(nodeid, self._node(argument)) for argument in arguments)

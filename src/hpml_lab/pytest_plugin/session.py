@@ -30,9 +30,10 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._session: Any = config._benchmarksession  # type: ignore[attr-defined]
+        self._stock_id: str = self._session.machine_id
         self._saved: list[Path] = []
         self._machine_info: dict[str, Any] = {}
-        self._session.get_machine_info = self._described_machine
+        self._session.get_machine_info = self.described_machine
         self._session.save_json = self._write
 
     @property
@@ -69,6 +70,15 @@ class Session:
             raise InputError("runs in a database are no baselines; use --benchmark-storage=FOLDER")
         return Path(self._session.storage.path, self._session.machine_id)
 
+    @property
+    def folders(self) -> list[Path]:
+        """Where runs of this machine are: ours, then those that pytest-benchmark saved alone.
+
+        Raises:
+            InputError: if runs are kept in a database.
+        """
+        return list(dict.fromkeys((self.folder, self.folder.with_name(self._stock_id))))
+
     def run(self, machine_info: dict[str, Any]) -> dict[str, Any]:
         """Returns what is measured so far as it would be saved, without commit and all rounds.
 
@@ -82,6 +92,15 @@ class Session:
         )
         hook.pytest_benchmark_update_json(**told, output_json=run)
         return run
+
+    def described_machine(self) -> dict[str, Any]:
+        """Returns the machine's record as it is now, without asking twice for what takes long."""
+        hook = self._config.hook
+        if not self._machine_info:
+            self._machine_info = hook.pytest_benchmark_generate_machine_info(config=self._config)
+        info = deepcopy(self._machine_info)
+        hook.pytest_benchmark_update_machine_info(config=self._config, machine_info=info)
+        return info
 
     @property
     def journal_folder(self) -> Path:
@@ -108,7 +127,7 @@ class Session:
         commit_info = hook.pytest_benchmark_generate_commit_info(config=self._config)
         hook.pytest_benchmark_update_commit_info(config=self._config, commit_info=commit_info)
         return {
-            "machine_info": self._described_machine(),
+            "machine_info": self.described_machine(),
             "commit_info": commit_info,
             "version": __version__,
         }
@@ -176,23 +195,15 @@ class Session:
         kept = f"; free space, then save it with: {self.recovery}" if self.recovery else ""
         pytest.exit(f"{why}{kept}", 1)
 
-    def _described_machine(self) -> dict[str, Any]:
-        """Returns the machine's record as it is now, without asking twice for what takes long."""
-        hook = self._config.hook
-        if not self._machine_info:
-            self._machine_info = hook.pytest_benchmark_generate_machine_info(config=self._config)
-        info = deepcopy(self._machine_info)
-        hook.pytest_benchmark_update_machine_info(config=self._config, machine_info=info)
-        return info
-
 
 def will_save(config: pytest.Config) -> bool:
     """Returns whether a run measures and is asked to keep what it measures."""
-    off = ("benchmark_skip", "benchmark_disable")
+    disabled = config.getoption("benchmark_disable", None)
+    if disabled and not config.getoption("benchmark_enable", None):
+        return False
     asked = ("benchmark_save", "benchmark_autosave", "benchmark_json")
-    return any(config.getoption(name, None) for name in asked) and not any(
-        config.getoption(name, None) for name in off
-    )
+    saves = any(config.getoption(name, None) for name in asked)
+    return saves and not config.getoption("benchmark_skip", None)
 
 
 def hold_comparison(config: pytest.Config) -> None:

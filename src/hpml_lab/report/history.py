@@ -43,6 +43,7 @@ def _cells(row: Listed) -> list[str]:
         return [number, row.name, "-", "-", "-", "-", f"unreadable: {row.problem}"]
     commit, dirty = row.commit.rstrip("+"), "+" * row.commit.endswith("+")
     state = "complete" if row.missing is None else f"incomplete: {row.missing} missing"
+    state += f", {row.failed} failed" * bool(row.failed)
     when = row.when[:19].replace("T", " ")
     counts = [str(row.cases), str(row.processes)]
     return [number, row.name, when or "-", commit[:_COMMIT] + dirty or "-", *counts, state]

@@ -45,7 +45,8 @@ def render(trend: Trend) -> str:
 
 def _lines(trend: Trend) -> Iterator[str]:
     first, last = trend.runs[0], trend.runs[-1]
-    yield f"{last.machine}: {len(trend.runs):,} runs, {first.time:%Y-%m-%d} to {last.time:%Y-%m-%d}"
+    runs = f"{len(trend.runs):,} run{'' if len(trend.runs) == 1 else 's'}"
+    yield f"{last.machine}: {runs}, {first.time:%Y-%m-%d} to {last.time:%Y-%m-%d}"
     yield ""
     for move in trend.moved:
         change = f"{seconds(move.before)} -> {seconds(move.after)}"
@@ -55,11 +56,13 @@ def _lines(trend: Trend) -> Iterator[str]:
         yield f"{move.fullname}  {move.counter} {change}  {_where(move)}"
     if trend.moved or trend.counters:
         yield ""
-    cases = len(trend.still) + len(trend.short) + len({move.fullname for move in trend.moved})
-    yield f"{len(trend.still):,} of {cases:,} cases did not move."
+    judged = len(trend.still) + len({move.fullname for move in trend.moved})
+    if judged:
+        yield f"{len(trend.still):,} of {judged:,} cases did not move."
     if trend.short:
+        others = " others" if judged else ""
         yield (
-            f"{len(trend.short):,} have fewer than {FEWEST_VALUES} runs: "
+            f"{len(trend.short):,}{others} have fewer than {FEWEST_VALUES} runs: "
             "nothing can be said of their seconds yet."
         )
     yield f"The chance of any false move of seconds here is at most {percent(trend.alpha)}."

@@ -2,20 +2,24 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from hpml_lab.history.defaults import CASE_DEFAULTS, NOT_ALWAYS_TOLD
 from hpml_lab.history.run import MachineInfo, Run
 from hpml_lab.measure.record import Value
 from hpml_lab.verdict.sides import Case
 
 _SHOWN = 3
 # What belongs to a machine, and what the pixels are: they say nothing of time or memory.
-_MAY_DIFFER = ("device", "pin_memory", "source")
+_MAY_DIFFER = (
+    "affinity", "device", "interop_threads", "intraop_threads", "pin_memory", "source",
+    "wait_policy",
+)  # fmt: skip
 
 
 def machine_difference(base: Sequence[Run], new: Sequence[Run]) -> str | None:
     """Returns how the machines of two sides differ; None if all are alike.
 
     A stock file names its machine by system, architecture and processor; the host's name does not
-    count, nor does what a file leaves out.
+    count, nor does what a file leaves out. Another interpreter is another machine.
     """
     ours = {run.machine_info.hpml.id for run in (*base, *new) if run.machine_info.hpml}
     if len(ours) > 1:
@@ -29,8 +33,9 @@ def _hardware(info: MachineInfo) -> dict[str, object]:
         "system": info.system,
         "machine": info.machine,
         "processor": info.processor,
-        "cpu": info.cpu.brand_raw,
+        "cpu": info.cpu.name,
         "cpu count": info.cpu.count,
+        "interpreter": info.python_implementation,
     }
     return {name: value for name, value in named.items() if value}
 
@@ -51,10 +56,24 @@ def _software(info: MachineInfo) -> Mapping[str, object]:
 
 
 def settings_difference(base: Case, new: Case) -> str | None:
-    """Returns how the settings of one case differ between the sides; None if they are alike."""
+    """Returns how the settings of one case differ between the sides; None if they are alike.
+
+    A field of a training that an older file lacks had its default then; what files have not always
+    told, such as threads and shapes, is not held against one that does not.
+    """
     if base.measurement is None or new.measurement is None:
         return None
-    return _first_difference("other settings", [base.settings, new.settings], absent=True)
+    sides = [
+        CASE_DEFAULTS | side.settings if _is_training(side) else side.settings
+        for side in (base, new)
+    ]
+    told = [name for name in NOT_ALWAYS_TOLD if not all(name in side for side in sides)]
+    records = [{n: v for n, v in side.items() if n not in told} for side in sides]
+    return _first_difference("other settings", records, absent=True)
+
+
+def _is_training(side: Case) -> bool:
+    return "optimizer_settings" in side.settings
 
 
 def differing(one: Mapping[str, Value], other: Mapping[str, Value]) -> list[str]:

@@ -15,7 +15,7 @@ from hpml_lab.verdict.comparison import Comparison, CounterVerdict, Verdict, Wor
 from hpml_lab.verdict.deciding import decide
 from hpml_lab.verdict.evidence import Evidence, evidence
 from hpml_lab.verdict.names import renamed
-from hpml_lab.verdict.sides import Array, Case, arrays, cases_of
+from hpml_lab.verdict.sides import Array, Case, arrays, cases_of, process_logs
 
 ALPHA = 0.01
 MARGIN = 0.02
@@ -52,7 +52,7 @@ def compare(
     old, now = cases_of(base), cases_of(new)
     software = software_differences(base, new)
     verdicts = _absent(old, now) | _unlike(old, now, machine_difference(base, new))
-    alike = [name for name in old if name not in verdicts]
+    alike = [name for name in old if name not in verdicts and _has(old, name)]
     notes = _software_notes(software)
     if alike:
         earlier = [run for run in history if machine_difference(base, [run]) is None]
@@ -65,8 +65,9 @@ def compare(
         pairs = [old[name] for name in alike], [now[name] for name in alike]
         verdicts |= {each.fullname: each for each in decide(*pairs, found, margin)}
         notes += _movement_notes(found, paired=paired)
+        notes += _one_way_notes(list(verdicts.values()))
     counters = [] if software else [c for name in alike for c in _counters(old[name], now[name])]
-    ordered = [verdicts[name] for name in dict.fromkeys((*old, *now))]
+    ordered = [verdicts[name] for name in dict.fromkeys((*old, *now)) if name in verdicts]
     return Comparison(ordered, counters, notes, alpha, margin)
 
 
@@ -77,12 +78,28 @@ def _check(base: Sequence[Run], new: Sequence[Run], alpha: float, margin: float)
     for side, runs in (("baseline", base), ("contender", new)):
         if not runs:
             raise InputError(f"no run of the {side} is given; name one or more files")
+        if twice := _given_twice(runs):
+            one, other = twice
+            raise InputError(
+                f"files {one} and {other} of the {side} hold the same measurement, which is no "
+                "second one; give each run once"
+            )
+
+
+def _given_twice(runs: Sequence[Run]) -> tuple[int, int] | None:
+    """Returns the places, from 1, of two runs with one date and the same times; None without."""
+    seen: dict[tuple[object, ...], int] = {}
+    for place, run in enumerate(runs, 1):
+        times = tuple((b.fullname, tuple(process_logs(b))) for b in run.benchmarks)
+        if times and (first := seen.setdefault((run.datetime, *times), place)) != place:
+            return first, place
+    return None
 
 
 def _absent(old: Cases, now: Cases) -> dict[str, Verdict]:
-    """Returns what only one side measured; what neither did is not mentioned by the baseline."""
-    missing = [case for name, case in old.items() if not _measured(now, name)]
-    added = [case for name, case in now.items() if name not in old]
+    """Returns what only one side has; what neither measured is not mentioned."""
+    missing = [case for name, case in old.items() if case.present and not _has(now, name)]
+    added = [case for name, case in now.items() if case.present and not _has(old, name)]
     names = renamed(missing, [case for case in added if case.processes])
     back = {new: old for old, new in names.items()}
     verdicts = [_missing(case, now.get(case.fullname), names) for case in missing]
@@ -90,8 +107,9 @@ def _absent(old: Cases, now: Cases) -> dict[str, Verdict]:
     return {each.fullname: each for each in verdicts}
 
 
-def _measured(cases: Cases, name: str) -> bool:
-    return name in cases and cases[name].processes + cases[name].disturbed > 0
+def _has(cases: Cases, name: str) -> bool:
+    """Returns whether a side has rounds of a case, and not only its failures."""
+    return name in cases and cases[name].present
 
 
 def _missing(case: Case, now: Case | None, names: dict[str, str]) -> Verdict:
@@ -117,10 +135,11 @@ def _new(case: Case, likely: str | None) -> Verdict:
 def _unlike(old: Cases, now: Cases, machines: str | None) -> dict[str, Verdict]:
     """Returns what both sides have, but not for one machine, one setting and a time above 0."""
     found = {}
-    for name in (name for name in old if _measured(now, name)):
+    for name in (name for name in old if _has(old, name) and _has(now, name)):
         reason = machines or settings_difference(old[name], now[name])
-        if reason is None and not (old[name].processes or old[name].disturbed):
-            reason = "the baseline has no time above 0 of it; save it again"
+        for side, cases in (("baseline", old), ("new run", now)):
+            if reason is None and not (cases[name].processes or cases[name].disturbed):
+                reason = f"the {side} has no time above 0 of it; save it again"
         if reason is not None:
             processes = (old[name].processes, now[name].processes)
             found[name] = Verdict(name, "not comparable", processes=processes, reason=reason)
@@ -168,6 +187,20 @@ def _movement_notes(found: Evidence, *, paired: bool) -> list[str]:
             "the machine; `hpml-lab ab` measures both revisions next to each other"
         )
     return notes
+
+
+def _one_way_notes(verdicts: Sequence[Verdict]) -> list[str]:
+    """Returns what ratios say together that one process a side cannot judge one by one."""
+    ratios = [each.ratio for each in verdicts if each.ratio and each.interval is None]
+    signs = {ratio > 1 for ratio in ratios}
+    if len(ratios) < _MANY or len(signs) > 1:
+        return []
+    low, high = sorted((abs(1 - min(ratios)), abs(max(ratios) - 1)))
+    return [
+        f"all {len(ratios)} cases are {'slower' if signs == {True} else 'faster'}, by {low:.0%} to "
+        f"{high:.0%} (median {np.median(ratios) - 1:+.0%}); one process a side cannot say whether "
+        "that is the code or the machine"
+    ]
 
 
 def _moved_together(change: Array, error: Array) -> bool:

@@ -13,7 +13,7 @@ _MOST_PAIRS = 10_000
 def renamed(missing: Sequence[Case], new: Sequence[Case]) -> dict[str, str]:
     """Returns the likely new name of missing cases, each name once.
 
-    Cases are alike by their names; equal settings or counters count for more than any name.
+    Cases are alike by their names; of those equal settings or counters count for more.
 
     Args:
         missing: of the baseline; beyond 10,000 pairs nothing is suggested.
@@ -22,19 +22,26 @@ def renamed(missing: Sequence[Case], new: Sequence[Case]) -> dict[str, str]:
     if len(missing) * len(new) > _MOST_PAIRS:
         return {}
     pairs = (
-        (_likeness(old, other), old.fullname, other.fullname) for old in missing for other in new
+        (likeness, old.fullname, other.fullname)
+        for old in missing
+        for other in new
+        if (likeness := _likeness(old, other)) >= ALIKE
     )
     found: dict[str, str] = {}
-    for likeness, old, other in sorted(pairs, key=lambda pair: -pair[0]):
-        if likeness >= ALIKE and old not in found and other not in found.values():
+    for _, old, other in sorted(pairs, key=lambda pair: -pair[0]):
+        if old not in found and other not in found.values():
             found[old] = other
     return found
 
 
 def _likeness(old: Case, new: Case) -> float:
-    names = SequenceMatcher(None, old.fullname[:_LONGEST], new.fullname[:_LONGEST])
-    equal = _same(old.settings, new.settings) + _same(old.counters, new.counters)
-    return names.ratio() + equal
+    # The same file is no likeness of two tests in it.
+    one, other = (case.fullname.rpartition("::")[2][:_LONGEST] for case in (old, new))
+    names = SequenceMatcher(None, one, other).ratio()
+    if _same(old.counters, new.counters):
+        return names + 1
+    # One parameter that is equal is often all that two cases have.
+    return names + (_same(old.settings, new.settings) and names >= ALIKE)
 
 
 def _same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:

@@ -24,6 +24,7 @@ class Case:
         failures: of processes that left nothing.
         doubts: what was flagged or unsteady.
         disturbed: how many processes others disturbed; these are not among the logs.
+        present: whether any process left rounds of it, be their time usable or not.
     """
 
     fullname: str
@@ -32,6 +33,7 @@ class Case:
     failures: list[Failure] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     disturbed: int = 0
+    present: bool = False
 
     @property
     def processes(self) -> int:
@@ -40,8 +42,11 @@ class Case:
 
     @property
     def settings(self) -> dict[str, object]:
-        """Everything that names it; empty in a stock file."""
-        return dict(self.measurement.case) if self.measurement else {}
+        """Everything that names it, samples included; empty in a stock file."""
+        if self.measurement is None:
+            return {}
+        samples = self.measurement.samples
+        return {**({} if samples is None else {"samples": samples}), **self.measurement.case}
 
     @property
     def counters(self) -> dict[str, int]:
@@ -62,15 +67,20 @@ def cases_of(runs: Sequence[Run]) -> dict[str, Case]:
 
 def _enter(case: Case, run: int, benchmark: Benchmark) -> None:
     ours = benchmark.measurement
-    case.logs[run] = _logs(benchmark)
+    case.logs[run] = process_logs(benchmark)
     case.disturbed += len(_disturbed(ours))
+    case.present = case.present or ours is None or any(ours.processes)
     case.measurement = ours or case.measurement
     if ours is not None:
         case.failures.extend(ours.failures)
         case.doubts.extend(doubt for doubt in _doubts(ours) if doubt not in case.doubts)
 
 
-def _logs(benchmark: Benchmark) -> Array:
+def process_logs(benchmark: Benchmark) -> Array:
+    """Returns the logs of the medians of a benchmark's processes, NaN of one without a time.
+
+    A stock file is one process. Processes that others disturbed have no time of the case.
+    """
     ours = benchmark.measurement
     processes = ours.processes if ours else [[benchmark.stats.median]]
     medians = np.array([np.median(rounds) if rounds else np.nan for rounds in processes])

@@ -14,6 +14,7 @@ _COMPRESSED = {
     torch.sparse_csc: ("ccol_indices", "row_indices"),
     torch.sparse_bsc: ("ccol_indices", "row_indices"),
 }
+_SHOWN = 8
 _DEEPEST = 8  # an object that holds itself ends here
 
 
@@ -106,6 +107,20 @@ def _is_collection(parts: list[Any]) -> bool:
     kinds = {part.dim() if isinstance(part, Tensor) else type(part) for part in parts}
     holds = any(True for _ in tensors(parts))
     return holds and len(kinds) == 1
+
+
+def shapes(batch: Any) -> str:
+    """Returns types and shapes of a batch's tensors, as in ``float32[8,5] int64[8]``.
+
+    Of more than eight the rest is counted.
+    """
+    found = [
+        f"{str(tensor.dtype).removeprefix('torch.')}[{','.join(map(str, tensor.shape))}]"
+        for tensor in tensors(batch)
+        if not tensor.is_nested
+    ]
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return " ".join(found[:_SHOWN]) + more
 
 
 def strided(tensor: Any) -> Iterator[Tensor]:

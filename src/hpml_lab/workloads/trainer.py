@@ -17,12 +17,14 @@ from hpml_lab.workloads.optimizers import build_optimizer
 from hpml_lab.workloads.step import TrainingStep, autocast
 from hpml_lab.workloads.training import MEMORY_FORMATS, Training
 
+_OWN_THREADS = torch.get_num_threads()  # before a training has set any
+
 
 class Trainer:
     """The model, optimizer and loader of one `Training`, ready for its first step.
 
     Args:
-        training: what to build. Sets torch's random seed to its seed.
+        training: what to build. Sets torch's random seed to its seed, and its threads.
         images: the images to use instead of opening ``training.data``.
 
     Attributes:
@@ -41,6 +43,7 @@ class Trainer:
         if reason := missing(training.device):
             raise InputError(reason)
         torch.manual_seed(training.seed)
+        torch.set_num_threads(training.threads or _OWN_THREADS)
         images = images or open_images(training.data)
         if training.images:
             images = images.first(training.images)

@@ -44,6 +44,7 @@ class Training:
         compile_mode: one of `compilation.MODES`.
         device: ``cpu`` or ``cuda``.
         seed: of the initial weights, the order of the images and the augmentation.
+        threads: that torch uses within an operator on the CPU; 0 for torch's own number.
 
     Raises:
         InputError: for any value that is not allowed.
@@ -69,6 +70,7 @@ class Training:
     compile_mode: str = "eager"
     device: str = "cpu"
     seed: int = 0
+    threads: int = 0
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -86,7 +88,15 @@ class Training:
             existing_folder(self.data)
 
 
-_LEAST = {"images": 0, "image": 1, "batch_size": 1, "workers": 0, "learning_rate": 0, "seed": 0}
+_LEAST = {
+    "images": 0,
+    "image": 1,
+    "batch_size": 1,
+    "workers": 0,
+    "learning_rate": 0,
+    "seed": 0,
+    "threads": 0,
+}
 _CHOICES: dict[str, tuple[str, ...]] = {
     "transforms": TRANSFORMS,
     "optimizer": OPTIMIZERS,
