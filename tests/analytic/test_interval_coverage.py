@@ -6,9 +6,9 @@
 import machines
 import numpy as np
 import pytest
-from covering import fewest, ours, share_covered, stock
+from covering import ROUNDS, SESSIONS, fewest, ours, share_covered, stock
 
-from hpml_lab.verdict.intervals import prediction_interval
+from hpml_lab.verdict.intervals import fresh_process_intervals, prediction_interval
 from hpml_lab.verdict.student import t_quantile
 
 COVERS = 0.94
@@ -32,6 +32,40 @@ MACHINES = [
 def test_a_fresh_process_is_covered(machine, processes):
     """At 95 % the interval holds the next process's median at least 94 % of the time."""
     assert share_covered(machine, processes) >= fewest(COVERS)
+
+
+def of_a_suite(machine, processes, cases=40):
+    """Returns how often intervals hold, and their ends' median ratio, in suites of unlike cases.
+
+    How far processes of a case lie apart differs by case: by e^0.6 either way, two times in three.
+    """
+    rng = np.random.default_rng([2027, processes])
+    suites = SESSIONS // cases // 4
+    logs = np.log(np.median(machine(rng, (suites * cases, processes + 1, ROUNDS)), -1))
+    logs = (logs - np.log(machines.STEP_S)) * np.exp(0.6 * rng.standard_normal((len(logs), 1)))
+    hits, ratios = [], []
+    for suite in np.exp(logs).reshape(suites, cases, processes + 1):
+        seen = [[[second] for second in case[:-1]] for case in suite]
+        intervals = fresh_process_intervals(seen)
+        hits += [case[-1] in found for case, found in zip(suite, intervals, strict=True)]
+        ratios += [found.high_s / found.low_s for found in intervals]
+    return np.mean(hits), np.median(ratios)
+
+
+@pytest.mark.parametrize("processes", COUNTS)
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.__name__)
+def test_a_suite_s_intervals_cover_too(machine, processes):
+    """With variances that the suite moderates they hold at least 94 % of the time as well."""
+    covered, _ = of_a_suite(machine, processes)
+    assert covered >= fewest(COVERS, SESSIONS // 4)
+
+
+def test_a_suite_s_intervals_are_narrower():
+    """Where processes differ by 3 %, three of them alone know 1.40x, with their suite 1.21x."""
+    _, ratio = of_a_suite(machines.noisy, 3)
+    logs = np.log(np.median(machines.noisy(np.random.default_rng(0), (SESSIONS, 3, ROUNDS)), -1))
+    low, high = prediction_interval(logs)
+    assert ratio < 1.25 < 1.35 < np.median(np.exp(high - low))
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.__name__)

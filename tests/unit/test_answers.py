@@ -43,16 +43,24 @@ def test_c2_shows_every_epoch_and_the_mean_without_the_warm_up():
 def test_c3_tells_run_time_and_loading_apart():
     """Four workers wait least, two have the shortest epoch, and the lab's rule goes on to four."""
     found = answer("C3", *sweep(w0=(2.0, 5.0), w1=(1.5, 4.0), w2=(0.5, 3.0), w4=(0.1, 3.5)))
-    assert found.sentences[0] == "Best worker count by run time: 2; loading alone: 4."
+    assert found.sentences[0] == (
+        "Best worker count by run time: cannot tell 2 from 0, 1, 4 in one process; loading alone, "
+        "in one process: 4."
+    )
     assert found.sentences[1].endswith("ends at 4.")
     assert "loading is 16.7 % of the epoch" in found.sentences[2]
     assert "2 processors" in found.sentences[2]
 
 
-def test_c3_names_counts_that_cannot_be_told_apart():
-    """A count within one standard deviation of the best is named beside it."""
-    found = answer("C3", *sweep(w0=(2.0, 3.001), w2=(0.5, 3.0)))
-    assert "by run time: 2 (within one standard deviation: 0);" in found.sentences[0]
+def test_c3_names_the_best_count_where_processes_tell_it():
+    """Three processes tell two workers from none, and not from one."""
+    cases = sweep(w0=(2.0, 5.0), w1=(0.5, 3.01), w2=(0.5, 3.0))
+    for case in cases:
+        first = case.measurement.processes[0]
+        case.measurement.processes.extend([s * by for s in first] for by in (1.01, 0.99))
+    cases[1].measurement.processes[1] = [3.3]
+    assert answer("C3", *cases[::2]).sentences[0].startswith("Best worker count by run time: 2; ")
+    assert "by run time: cannot tell 2 from 1; loading" in answer("C3", *cases).sentences[0]
 
 
 def test_c3_stops_by_the_lab_s_rule_at_the_first_rise():
@@ -88,7 +96,7 @@ def test_c6_ranks_by_the_last_epoch():
     row = ["sgd-momentum", "1.000 ± 0.000", "2.00 1.00", "1.500", "20.0 60.0", "40.0"]
     assert found.rows[1] == row
     assert "sgd-momentum 60.0 %, adam 20.0 %" in found.sentences[0]
-    assert found.sentences[1] == "Fastest epoch: sgd-momentum."
+    assert found.sentences[1] == "Fastest epoch: cannot tell sgd-momentum from adam in one process."
 
 
 def test_c7_gives_the_ratio_of_the_epochs():
@@ -126,8 +134,8 @@ def test_c8_says_when_a_mode_pays_and_which_are_missing():
     found = answer("C8", *cases)
     assert [row[3] for row in found.rows] == ["-", "7", "never"]
     assert (
-        "default: a later epoch takes 0.80x the time of eager; it pays for itself after epoch 7."
-        in found.sentences
+        "default: a later epoch takes 0.80x the time of eager (so few processes cannot tell which "
+        "is faster); it pays for itself after epoch 7." in found.sentences
     )
     assert found.sentences[-1] == "Not in this run: reduce-overhead."
 

@@ -186,7 +186,7 @@ def test_a_case_that_fails_is_missing(project):
     [
         (["--hpml-gate=gone.json"], "no file 'gone.json'; * has 1, the latest: 0001_main"),
         (["--hpml-gate="], "--hpml-gate names no baseline; *"),
-        (["--hpml-gate=7"], "no baseline '7' is a file, number, name or git revision here (git *)*; *"),
+        (["--hpml-gate=7"], "no baseline '7' is a file, number, name * here (git *)*; *"),
         (["--hpml-gate=main", "--benchmark-disable"], "--hpml-gate needs benchmarks that run; *"),
         (["--hpml-gate=main", "--benchmark-skip"], "--hpml-gate needs benchmarks that run; *"),
         (["--hpml-gate=main", "--collect-only"], "--hpml-gate runs the tests; leave out *"),

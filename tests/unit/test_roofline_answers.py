@@ -121,7 +121,7 @@ def test_worker_counts_are_foretold_from_none():
     assert found.sentences[0].endswith("100 ms to start one.")
     assert found.sentences[1] == (
         "Fewest workers with which loading no longer bounds the step: 2. Shortest epoch of the "
-        "counts tried: predicted with 2, measured with 2."
+        "counts tried: predicted with 2, measured: cannot tell 2 from 0, 1 in one process."
     )
 
 

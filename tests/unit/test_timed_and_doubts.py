@@ -1,5 +1,6 @@
 """Every timed case with its interval, and what speaks against a run's numbers."""
 
+import pytest
 from made_up_runs import benchmark, changed, doubtful, epoch, run_of
 
 from hpml_lab.report.answers import doubts, everything, timed
@@ -23,17 +24,35 @@ def test_a_run_without_doubts_has_no_table_of_them():
 
 
 def test_every_timed_case_has_its_interval():
-    """30 and 33 ms: t(98.75 %, 1) = 25.4517 deviations of the logs; one process has none."""
-    (found,) = timed.answers(doubtful())
-    assert [row[2] for row in found.rows] == ["10.0 ms", "20.0 ms", "31.5 ms"]
-    # mean of logs -3.45890, deviation 0.0673945, times 25.4517 * sqrt(1.5): -+ 2.10081
-    assert found.rows[2][3:6] == ["3.85 ms", "257 ms", "66.79x"]
+    """30, 33, 31 ms: t(98.75 %, 2) = 6.2053 deviations of the logs; one process has none."""
+    run = doubtful()
+    run.benchmarks[2].measurement.processes.append([0.031])
+    (found,) = timed.answers(run)
+    assert [row[2] for row in found.rows] == ["10.0 ms", "20.0 ms", "31.0 ms"]
+    # mean of logs -3.46387, deviation 0.0484231, times 6.2053 * sqrt(4/3): -+ 0.346971
+    assert found.rows[2][3:6] == ["22.1 ms", "44.3 ms", "2.00x"]
     assert [row[6:] for row in found.rows] == [
         ["1 of 2", "failed"],
         ["1", "flagged"],
-        ["2", "unsteady"],
+        ["3", "unsteady"],
     ]
     assert found.rows[0][3:6] == ["-", "-", "-"]
+
+
+def test_an_interval_that_says_nothing_is_not_shown():
+    """30 and 33 ms alone would be 3.85 to 257 ms: three processes would say something."""
+    (found,) = timed.answers(doubtful())
+    assert found.rows[2][3:6] == ["cannot say: 3 processes", "-", "-"]
+
+
+def test_the_cases_of_a_run_know_together_how_far_processes_lie_apart():
+    """Ten cases of three processes have each a narrower interval than one of them alone."""
+    run = doubtful()
+    run.benchmarks[2].measurement.processes.append([0.031])
+    (alone,) = timed.answers(run)
+    (together,) = timed.answers(changed(run, benchmarks=[run.benchmarks[2]] * 10))
+    widths = [float(found.rows[-1][5].removesuffix("x")) for found in (alone, together)]
+    assert widths == [2.0, pytest.approx(1.31, abs=0.01)]
 
 
 def test_a_run_without_times_has_no_table_of_them():

@@ -13,6 +13,7 @@ from hpml_lab.history.ending import Ending
 from hpml_lab.history.journal_lines import missing
 from hpml_lab.history.merging import assembled
 from hpml_lab.history.run import Replication
+from hpml_lab.measure.quiet import wait_until_quiet
 from hpml_lab.measure.record import Failure
 from hpml_lab.measure.termination import termination_interrupts
 from hpml_lab.pytest_plugin import plan
@@ -67,6 +68,8 @@ class Processes:
         if broken or option.collectonly:
             return None
         batches = self._planned(session.items)
+        if batches:
+            wait_until_quiet(self._settings.quiet_wait, self._progress.say)
         if self._journaling and batches:
             self._endings.update(self._journaling.begin(session.items, self._due))
         try:

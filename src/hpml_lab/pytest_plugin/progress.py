@@ -39,6 +39,10 @@ class Progress:
         """Takes the tests of all processes, one that runs in several as often."""
         self._left, self._total = list(ids), len(ids)
 
+    def say(self, text: str) -> None:
+        """Says something about the run as a whole."""
+        self._write(f"\n{text}")
+
     def begin(self, nodeid: str, process: int) -> None:
         """Says which case runs now, and where; once."""
         if self._running == (nodeid, process):

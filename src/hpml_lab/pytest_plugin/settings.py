@@ -18,6 +18,8 @@ _HELP = {
     "gate": "fail by the verdicts against a baseline: a file, latest, a number, a name or a git "
     "revision of this machine's saved runs",
     "resume": "go on with a run that died: the same code, machine, tests and settings",
+    "quiet_wait": "seconds to wait at most for a quiet machine before a run that is saved or gated "
+    "(default: 20; 0 does not wait)",
     "axis": "run every selected case at these values, as in workers=0,4,8; may be repeated",
 }
 _DEFAULTS = {
@@ -28,6 +30,7 @@ _DEFAULTS = {
     "processes": "3",
     "case_timeout": "3600",
     "resume": "false",
+    "quiet_wait": "20",
 }
 
 
@@ -44,6 +47,7 @@ class Settings:
         case_timeout: seconds until a case in a fresh interpreter counts as hanging.
         gate: the baseline to compare with; None for no gate.
         resume: whether to go on with a run that died.
+        quiet_wait: seconds to wait at most for a quiet machine; 0 where nothing is kept.
         axis: values by axis name, as text.
     """
 
@@ -55,6 +59,7 @@ class Settings:
     case_timeout: float = 3600.0
     gate: str | None = None
     resume: bool = False
+    quiet_wait: float = 0.0
     axis: dict[str, list[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -66,6 +71,8 @@ class Settings:
             shown |= {"processes": "", "case_timeout": ""}
         if not self.resume:
             shown["resume"] = ""
+        if not self.quiet_wait:
+            shown["quiet_wait"] = ""
         return ", ".join(f"{f.name}={shown[f.name]}" for f in fields(self) if shown[f.name] != "")
 
 
@@ -115,6 +122,7 @@ def read_settings(config: pytest.Config, *, saving: bool, ranks: bool = False) -
         case_timeout=_duration("case-timeout", text["case_timeout"]),
         gate=gate,
         resume=_flag("resume", text["resume"].lower()) and saving,
+        quiet_wait=_quiet_wait(text["quiet_wait"]) if measuring else 0.0,
         axis=_axes(config),
     )
 
@@ -168,6 +176,10 @@ def _count(name: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise InputError(f"--hpml-{name} {text!r} is not a whole number of 1 or more")
     return int(text)
+
+
+def _quiet_wait(text: str) -> float:
+    return 0.0 if text == "0" else _duration("quiet-wait", text)
 
 
 def _duration(name: str, text: str) -> float:

@@ -118,7 +118,7 @@ def _too_few(old: Case, now: Case) -> Verdict:
         _plain_ratio(old, now),
         processes=processes,
         further=max(USUAL_PROCESSES - min(processes), 1),
-        reason=_why_too_few(old, now) + _doubts(old, now),
+        reason=_why_too_few(old, now),
     )
 
 

@@ -4,11 +4,14 @@ A process is one observation, its median. Rounds of a process say nothing about 
 share its memory layout, its start, its minute. So the interval is a prediction interval over the
 logs of process medians (e.g. Hahn & Meeker, Statistical Intervals, 1991, section 4.7),
 
-    mean +- t(1 - share/2, n - 1) * s * sqrt(1 + 1/n)
+    mean +- t(1 - share/2, freedom) * s * sqrt(1 + 1/n)
 
-which is exact for normal noise. Noise of machines has heavier tails, where it would cover 92 to
-94 % of the time at 95 %, and n processes are too few to see them. So half of the allowed misses are
-kept back for the tails, and the interval also holds every process that the run has seen.
+with s^2 moderated by the other cases of the run (`moderation`), never below the case's own, and
+the degrees of freedom of both: three processes know little of how far processes of their case lie
+apart, and fifty cases know it together. That is exact for normal noise. Noise of machines has
+heavier tails, where it would cover 92 to 94 % of the time at 95 %, and n processes are too few to
+see them. So half of the allowed misses are kept back for the tails, and the interval also holds
+every process that the run has seen.
 `tests/analytic/test_interval_coverage.py` says how often the interval covers on which machine.
 """
 
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hpml_lab.verdict.moderation import moderated
 from hpml_lab.verdict.student import t_quantile
 
 CONFIDENCE = 0.95
@@ -45,22 +49,56 @@ class Interval:
 def fresh_process_interval(
     processes: Sequence[Sequence[float]], confidence: float = CONFIDENCE
 ) -> Interval | None:
-    """Returns the interval that holds what one more process would measure as its median.
+    """Returns the interval of a single case; see `fresh_process_intervals`."""
+    return fresh_process_intervals([processes], confidence)[0]
+
+
+def fresh_process_intervals(
+    cases: Sequence[Sequence[Sequence[float]]], confidence: float = CONFIDENCE
+) -> list[Interval | None]:
+    """Returns for each case of a run the interval that holds one more process's median.
 
     It speaks of processes like those seen: on this machine, in the state it was in while they ran.
 
     Args:
-        processes: the seconds an iteration took in each round, by process; empty ones are left out.
-        confidence: how often it is to hold, in (0, 1).
+        cases: of each the seconds an iteration took in each round, by process; empty ones are left
+            out.
+        confidence: how often an interval is to hold, in (0, 1).
 
     Returns:
-        None with fewer than two processes: one says nothing about the next. None also where a
-        median is not a positive number, as of a clock that stood still.
+        None of a case with fewer than two processes: one says nothing about the next. None also
+        where a median is not a positive number, as of a clock that stood still.
     """
+    logs = [_logs(processes) for processes in cases]
+    known = [values for values in logs if values is not None]
+    if not known:
+        return [None] * len(cases)
+    variances = moderated(
+        np.array([values.var(ddof=1) for values in known]),
+        np.array([len(values) - 1.0 for values in known]),
+    )
+    ends = (
+        _ends(values, float(variance), float(freedom), confidence)
+        for values, variance, freedom in zip(
+            known, variances.careful, variances.freedom, strict=True
+        )
+    )
+    return [None if values is None else next(ends) for values in logs]
+
+
+def _logs(processes: Sequence[Sequence[float]]) -> NDArray[np.float64] | None:
     medians = process_medians(processes)
-    if len(medians) < FEWEST_PROCESSES or not np.all(np.isfinite(medians) & (medians > 0)):
-        return None
-    low, high = prediction_interval(np.log(medians), confidence)
+    usable = len(medians) >= FEWEST_PROCESSES and np.all(np.isfinite(medians) & (medians > 0))
+    return np.log(medians) if usable else None
+
+
+def _ends(
+    values: NDArray[np.float64], variance: float, freedom: float, confidence: float
+) -> Interval:
+    misses = (1 - confidence) * TAIL_SHARE
+    reach = t_quantile(1 - misses / 2, freedom) * math.sqrt(variance * (1 + 1 / len(values)))
+    low = min(values.mean() - reach, values.min())
+    high = max(values.mean() + reach, values.max())
     return Interval(float(np.exp(low)), float(np.exp(high)))
 
 

@@ -2,14 +2,16 @@
 
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from hpml_lab.errors import RunFileError
 from hpml_lab.history.cases import measured
 from hpml_lab.measure.epochs import Parts
 from hpml_lab.measure.record import Measurement, Value
+from hpml_lab.verdict.within import FEWEST, fastest
 
 _CIFAR_SIDE = 32
 # Two standard deviations of the difference between two runs: with three seeds each, chance alone
@@ -104,8 +106,15 @@ def best_count(seconds: dict[int, list[float]]) -> int:
     return min(seconds, key=lambda n: statistics.fmean(seconds[n]))
 
 
-def ties(seconds: dict[int, list[float]], best: int) -> str:
-    """Returns the other numbers within one standard deviation of the best, in words."""
-    limit = statistics.fmean(seconds[best]) + deviation(seconds[best])
-    close = [str(n) for n in seconds if n != best and statistics.fmean(seconds[n]) <= limit]
-    return f" (within one standard deviation: {', '.join(close)})" if close else ""
+def process_seconds(case: Measurement) -> list[float]:
+    """Returns a case's median round in each process that measured it."""
+    return [statistics.median(rounds) for rounds in case.processes if rounds]
+
+
+def first_of(seconds: Mapping[Any, Sequence[float]]) -> str:
+    """Returns the fastest case in words, or that it cannot be told and from which others."""
+    found = fastest(seconds)
+    if found.is_told:
+        return str(found.best)
+    one = " in one process" if min(map(len, seconds.values())) < FEWEST else ""
+    return f"cannot tell {found.best} from {', '.join(map(str, found.alike))}{one}"

@@ -6,8 +6,9 @@ import statistics
 from hpml_lab.history.cases import alike, lab_cases, measured
 from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
-from hpml_lab.report.answers.answer import Answer, plus_minus, setting
+from hpml_lab.report.answers.answer import Answer, plus_minus, process_seconds, setting
 from hpml_lab.units import MIB, ratio
+from hpml_lab.verdict.within import fastest
 
 _MODES = ("eager", "default", "reduce-overhead", "max-autotune")
 # On CUDA, what graphs replay is not allocated anew: their memory shows in what is reserved.
@@ -127,4 +128,8 @@ def _words(mode: str, by_mode: dict[str, Measurement]) -> str:
     _, eager_s = _first_and_steady_s(by_mode["eager"])
     epoch = _break_even(mode, by_mode)
     pays = f"pays for itself after epoch {epoch}" if epoch else "never pays for itself"
-    return f"{mode}: a later epoch takes {steady_s / eager_s:.2f}x the time of eager; it {pays}."
+    told = fastest({name: process_seconds(by_mode[name]) for name in (mode, "eager")}).is_told
+    sure = "" if told else " (so few processes cannot tell which is faster)"
+    return (
+        f"{mode}: a later epoch takes {steady_s / eager_s:.2f}x the time of eager{sure}; it {pays}."
+    )

@@ -8,11 +8,11 @@ from hpml_lab.history.run import Run
 from hpml_lab.measure.record import Measurement
 from hpml_lab.report.answers.answer import (
     Answer,
-    best_count,
+    first_of,
     measured_parts,
     plus_minus,
+    process_seconds,
     setting,
-    ties,
 )
 from hpml_lab.theory.loading import Pipeline
 from hpml_lab.units import percent, ratio, seconds
@@ -79,7 +79,7 @@ def _foretold(by_count: dict[int, Measurement], cores: int) -> Answer:
         rows.append(
             [str(n), f"{epoch_s:.3f}", plus_minus(runs[n]), times, pipeline.bound(n, copy_s)]
         )
-    best = best_count(runs)
+    by_process = {n: process_seconds(case) for n, case in by_count.items()}
     foretold = pipeline.best_workers(batches, counts, start_s)
     return Answer(
         "",
@@ -94,7 +94,7 @@ def _foretold(by_count: dict[int, Measurement], cores: int) -> Answer:
             "start one.",
             f"Fewest workers with which loading no longer bounds the step: "
             f"{pipeline.enough_workers()}. Shortest epoch of the counts tried: predicted with "
-            f"{foretold}, measured with {best}{ties(runs, best)}.",
+            f"{foretold}, measured: {first_of(by_process)}.",
         ],
     )
 

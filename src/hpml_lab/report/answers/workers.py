@@ -10,10 +10,11 @@ from hpml_lab.measure.record import Measurement
 from hpml_lab.report.answers.answer import (
     Answer,
     best_count,
+    first_of,
     measured_parts,
     plus_minus,
+    process_seconds,
     setting,
-    ties,
 )
 from hpml_lab.units import percent, ratio
 
@@ -74,6 +75,7 @@ def _c3(by_count: dict[int, Measurement], run: Run) -> Answer:
     runs = {n: [epoch.total_s for epoch in measured(case)] for n, case in by_count.items()}
     loads = {n: [p.wait_s for p in measured_parts(case)] for n, case in by_count.items()}
     best_run, best_load = best_count(runs), best_count(loads)
+    times = {n: process_seconds(case) for n, case in by_count.items()}
     epochs = len(next(iter(runs.values())))
     rows = [
         [
@@ -98,8 +100,8 @@ def _c3(by_count: dict[int, Measurement], run: Run) -> Answer:
         ],
         rows,
         [
-            f"Best worker count by run time: {best_run}{ties(runs, best_run)}; "
-            f"loading alone: {best_load}{ties(loads, best_load)}.",
+            f"Best worker count by run time: {first_of(times)}; loading alone, in one process: "
+            f"{best_load}.",
             f"The lab's rule, to stop where loading no longer falls, ends at {_lab_rule(loads)}.",
             _why(by_count, runs, loads, best_run, run),
         ],
