@@ -27,11 +27,11 @@ def test_what_was_written_is_read(tmp_path):
 
 
 def test_what_json_cannot_hold_loses_no_line(tmp_path):
-    """Not a number becomes null; half a character, as captured output can have, stays as it is."""
+    """Not a number becomes null; half a character, as captured output can have, is spelled out."""
     reports = [{"outcome": "passed", "longrepr": "\udc80", "sections": [float("nan")]}]
     contents = read_journal(journal_of(tmp_path, [("t.py::a", Ending(1, None, reports))]))
     (kept,) = contents.endings["t.py::a"]
-    assert kept.reports == [{"outcome": "passed", "longrepr": "\udc80", "sections": [None]}]
+    assert kept.reports == [{"outcome": "passed", "longrepr": "\\udc80", "sections": [None]}]
 
 
 def test_a_torn_last_line_is_ignored(tmp_path):

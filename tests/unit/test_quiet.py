@@ -41,7 +41,7 @@ def waited(others_s, limit_s=5):
 
 def test_a_quiet_machine_is_looked_at_for_a_second():
     """Nothing is said of it."""
-    assert waited([0.05]) == (0.025, [], 1.0)
+    assert waited([0.05]) == (pytest.approx(0.025), [], 1.0)
 
 
 def test_a_neighbour_that_ends_is_waited_for():
