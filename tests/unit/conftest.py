@@ -19,6 +19,12 @@ def images():
 
 
 @pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    """Waits for no quiet machine: no test depends on how fast or free one is."""
+    monkeypatch.setenv("HPML_QUIET_WAIT", "0")
+
+
+@pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch):
     """Keeps what a test caches out of the user's cache folder."""
     folder = tmp_path_factory.mktemp("cache")
@@ -63,7 +69,6 @@ def project(pytester, monkeypatch):
     """A project of its own, without this one's options in the environment."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache"))
     monkeypatch.setenv("HPML_PROCESSES", "1")
-    monkeypatch.setenv("HPML_QUIET_WAIT", "0")
     ceilings.keep({})  # known, so that no test measures them
     return pytester
 

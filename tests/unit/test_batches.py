@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from hpml_lab.workloads.batches import common_length, on_device, own_bytes, tensors
+from hpml_lab.workloads.batches import common_length, on_device, own_bytes, shapes, tensors
 
 Pair = namedtuple("Pair", ["inputs", "targets"])
 
@@ -97,3 +97,10 @@ def test_bytes_are_those_of_the_elements():
     assert own_bytes(WORDS[:2]) == 2 * 12 * 4
     assert own_bytes(torch.eye(3).to_sparse()) == 2 * 3 * 8 + 3 * 4
     assert own_bytes(torch.eye(3).to_sparse_csr()) == (4 + 3) * 8 + 3 * 4
+
+
+def test_shapes_say_what_a_batch_is():
+    """Type and shape of each tensor; of many the first eight."""
+    assert shapes({"x": WORDS, "y": (LABELS.long(),)}) == "float32[8,12] int64[8]"
+    assert shapes([torch.zeros(2)] * 11).endswith("float32[2] and 3 more")
+    assert shapes(None) == ""

@@ -116,6 +116,7 @@ class Disaster:
         (folder / "test_d.py").write_text(textwrap.dedent(DISASTERS))
         self.folder = folder
         environment = {k: v for k, v in os.environ.items() if not k.startswith("HPML_")}
+        environment["HPML_QUIET_WAIT"] = "0"
         self.done = subprocess.run(
             [
                 sys.executable, "-m", "pytest", "--benchmark-max-time=0.01",

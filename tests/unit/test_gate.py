@@ -26,6 +26,7 @@ def project(pytester, monkeypatch):
     """A project with two cases, and nothing in the environment."""
     for name in [name for name in os.environ if name.startswith(("HPML_", "GITHUB_", "CI"))]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("HPML_QUIET_WAIT", "0")
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_t=TWO)
     monkeypatch.setenv("COLUMNS", "300")  # so that no reason is cut short
@@ -276,3 +277,43 @@ def test_a_file_that_is_gone_is_missing(project):
     result = gate(project, "main", processes=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["FAILED test_other.py::test_c*missing*"])
+
+
+def stock_file(project, name, cpu, folder="."):
+    """Saves a run as the stock plugin does, of a machine with a processor of that name."""
+    run = saved_run(BOTH)
+    run["machine_info"] = {"cpu": {"brand_raw": cpu}, "python_implementation": "CPython"}
+    for bench in run["benchmarks"]:
+        bench["extra_info"] = {}
+    path = project.path / folder / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(run))
+    return path
+
+
+def test_a_stock_baseline_of_another_machine_is_refused(project):
+    """Its file names the processor; nothing is measured."""
+    stock_file(project, "other", "Some Other Processor")
+    project.makepyfile(test_t=TWO)
+    result = project.runpytest_inprocess(*QUICK, "--hpml-gate=other.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: baseline *other.json' is not of this machine (other machines: cpu 'Some Other *"]
+    )
+
+
+@pytest.mark.parametrize("left_out", ["--ignore-glob=*test_u.py", "--ignore=test_u.py", "conftest"])
+def test_a_file_that_collection_leaves_out_is_not_missing(project, left_out):
+    """By an option or by a conftest; another file that is not there is missed."""
+    cases = {"test_t.py::test_a": rounds_of(0.010), "test_u.py::test_b": rounds_of(0.010)}
+    plant(storage(project), "0001_main", saved_run(cases))
+    project.makepyfile(test_t="def test_a(measure, work):\n    measure(work(0.010))")
+    project.makepyfile(test_u="def test_b(measure, work):\n    measure(work(0.010))")
+    options = [left_out]
+    if left_out == "conftest":
+        path = project.path / "conftest.py"
+        path.write_text(path.read_text() + "\ncollect_ignore = ['test_u.py']\n")
+        options = []
+    result = project.runpytest_inprocess(*QUICK, "--hpml-gate=main", *options)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["1 cases: 1 unchanged. *", "The gate passes."])

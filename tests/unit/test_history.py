@@ -9,8 +9,10 @@ import pytest
 from made_up_journals import header, journal_of, measured
 
 from hpml_lab.history.journal import Journal
+from hpml_lab.history.listing import listing
 from hpml_lab.history.run import read_run
 from hpml_lab.history.store import publish, runs
+from hpml_lab.report.history import render
 
 STOCK = Path(__file__).parent / "stock"
 RUN = {
@@ -203,3 +205,26 @@ def test_histories_of_pytest_benchmark_are_read(run, tmp_path, version):
     assert (found["cases"], found["processes"], found["missing"]) == (2, 1, None)
     assert found["name"] == "unversioned_20261121_161539"
     assert publish(RUN, folder, "next").name == "0002_next.json"
+
+
+def test_failures_of_a_run_are_counted(tmp_path):
+    """One case failed in a process, another in all: complete, and two failed."""
+    from test_store import STOCK
+
+    run = json.loads(json.dumps(STOCK))
+    failure = {"process": 2, "kind": "crashed", "message": "killed"}
+    record = {"case": {}, "samples": None, "processes": [[1.0], []], "failures": [failure]}
+    run["benchmarks"][0]["extra_info"] = {"hpml": record}
+    run["hpml"] = {"processes": 2, "seed": 0, "unmeasured": {"t.py::test_b": [failure]}}
+    publish(run, tmp_path / "box", "x")
+    (found,), _ = listing(tmp_path)
+    assert found.failed == 2
+    assert "complete, 2 failed" in render([found], [])
+
+
+def test_what_nothing_can_read_is_not_called_complete(tmp_path):
+    """A file with benchmarks in another form than any of ours."""
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box" / "0001_x.json").write_text('{"benchmarks": [{}], "machine_info": {}}')
+    (found,), _ = listing(tmp_path)
+    assert "Object missing required field" in found.problem

@@ -353,37 +353,6 @@ def test_samples_of_numpy_are_whole_numbers(bench):
     assert [type(record[name]) for name in ("samples", "tokens")] == [int, int]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "said"),
-    [
-        ("counters", {"graphs": 2.5}, r"counters\['graphs'\] is 2.5; counts are whole numbers"),
-        ("counters", {"graphs": -1}, r"counters\['graphs'\] is -1; counts are whole numbers"),
-        ("counters", {3: 1}, "a name in counters is 3; names are text"),
-        ("memory", {"peak": "much"}, r"memory\['peak'\] is 'much'; counts are whole numbers"),
-        ("case", {"sizes": [1, 2]}, r"case\['sizes'\] is a list; give a text, number, truth"),
-        ("case", {"rate": float("nan")}, r"case\['rate'\] is nan; give a finite number"),
-        ("stalls", {"wait_s": float("inf")}, r"stalls\['wait_s'\] is inf; give a finite number"),
-        ("stalls", {"wait_s": None}, r"stalls\['wait_s'\] is None; give a finite number"),
-    ],
-)
-def test_values_are_checked_where_they_enter(bench, name, value, said):
-    """One line in that test, where the saved run could not be read back."""
-    measure = Measure(bench, {})
-    measure(int)
-    setattr(measure, name, value)
-    with pytest.raises(InputError, match=said):
-        measure.check()
-
-
-def test_scalars_of_numpy_enter_as_python_s(bench):
-    """An int64 in a case and in a counter."""
-    measure = Measure(bench, {})
-    measure.case["width"] = np.int64(8)
-    measure.counters["graphs"] = np.int32(2)
-    measure.check()
-    assert (type(measure.case["width"]), type(measure.counters["graphs"])) == (int, int)
-
-
 def test_an_own_loader_is_run_through(bench):
     """Four batches of four rows: the parts of the pass add up, and its samples are counted."""
     rows = TensorDataset(torch.zeros(16, 5), torch.zeros(16, dtype=torch.long))

@@ -285,3 +285,11 @@ def test_the_largest_batch_of_a_traced_network():
     found = largest_batch(plan, limit)
     assert len(asked) == 4
     assert plan(found).peak_bytes <= limit < plan(found + 1).peak_bytes
+
+
+def test_a_network_that_cannot_be_copied_is_refused_in_one_line():
+    """It keeps a state with its graph from the last step."""
+    model = nn.Linear(2, 2)
+    model.state = model(torch.ones(1, 2))
+    with pytest.raises(InputError, match="the network cannot be copied: Only Tensors created"):
+        plan_module(model, (2,), Step(batch=2))

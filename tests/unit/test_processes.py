@@ -30,6 +30,7 @@ def project(pytester, monkeypatch):
     """A project of its own, without this one's options in the environment."""
     for name in [name for name in os.environ if name.startswith("HPML_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("HPML_QUIET_WAIT", "0")
     pytester.makepyfile(times=TIMES)
     ceilings.keep({})  # known, so that no test measures them
     return pytester

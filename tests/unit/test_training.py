@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from hpml_lab.errors import InputError
 from hpml_lab.measure.epochs import run_epoch
 from hpml_lab.measure.evaluation import evaluate
+from hpml_lab.measure.threads import threads
 from hpml_lab.theory.optimizers import counter_bytes, state_bytes
 from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.optimizers import (
@@ -262,3 +263,21 @@ def test_compile_images_are_whole_batches(name):
     """Where compile modes are compared there is no smaller last batch."""
     profile = profile_for(name, "cpu")
     assert profile.compile_images % profile.training.batch_size == 0
+
+
+def test_threads_are_those_of_the_training_and_then_torch_s_own_again(images):
+    """One thread for one training; the next one, which asks for none, has torch's number."""
+    before = torch.get_num_threads()
+    Trainer(replace(SMALL, threads=1), images)
+    assert torch.get_num_threads() == 1
+    Trainer(SMALL, images)
+    assert torch.get_num_threads() == before
+
+
+def test_how_threads_wait_is_recorded(monkeypatch):
+    """Numbers of this process, and OpenMP's policy as it is set."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    found = threads()
+    assert found["wait_policy"] == "passive"
+    assert found["intraop_threads"] == torch.get_num_threads()
+    assert found["affinity"] >= 1

@@ -207,3 +207,15 @@ def test_a_file_that_is_no_run_is_named_and_skipped(tmp_path):
 def test_summaries_hold_no_rounds():
     """Two thousand runs of sixty cases stay in memory: a case is a few machine words."""
     assert {field.name for field in msgspec.structs.fields(Case)} == {"medians_s", "counters"}
+
+
+def test_other_machines_of_a_storage_are_named(tmp_path):
+    """And a machine is chosen by its folder, where that is enough."""
+    saved(tmp_path / "box", SLOWER)
+    saved(tmp_path / "crate", SLOWER[:3])
+    shown = invoke("--storage", tmp_path, "--machine", "crate")
+    assert "crate: 3 runs" in shown
+    assert "3 have fewer than" not in shown
+    assert "1 have fewer than 8 runs: nothing can be said of their seconds yet." in shown
+    assert "cases did not move" not in shown
+    assert "Other machines here: box; choose with --machine." in shown
