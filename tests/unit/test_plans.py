@@ -13,6 +13,8 @@ from hpml_lab import TrainingStep, plan
 from hpml_lab.errors import InputError
 from hpml_lab.workloads.allocations import track
 from hpml_lab.workloads.plans import plan_largest_batch
+from hpml_lab.workloads.training import Training
+from hpml_lab.workloads.training_plan import plan_training
 
 
 def linear(batch_size=8, width=16):
@@ -73,6 +75,30 @@ def loaded(batch_size=4):
     return TrainingStep(model, optimizer, functional.cross_entropy, loader=loader)
 
 
+def pure_bfloat16():
+    """A model that is converted whole, its tied weights too, before its optimizer is made."""
+    model = nn.Sequential(nn.Embedding(20, 16), nn.Linear(16, 16), nn.Linear(16, 20, bias=False))
+    model[2].weight = model[0].weight
+    model.to(torch.bfloat16)
+    optimizer = torch.optim.AdamW(model.parameters())
+    batch = torch.randint(0, 20, (6, 5)), torch.randint(0, 20, (6, 5))
+
+    def loss(logits, labels):
+        return functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+
+    return TrainingStep(model, optimizer, loss, batch)
+
+
+def channels_last():
+    """A convolution whose weights lie channel by channel."""
+    model = nn.Sequential(nn.Conv2d(4, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 3))
+    model.to(memory_format=torch.channels_last)
+    inputs = torch.randn(4, 4, 8, 8).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    batch = inputs, torch.randint(0, 3, (4,))
+    return TrainingStep(model, optimizer, functional.cross_entropy, batch)
+
+
 def scalar_loss(loss=functional.mse_loss):
     """A loss whose scalar keeps the storage of all its terms."""
     model = nn.Sequential(nn.Linear(5, 40), nn.Sigmoid())
@@ -87,7 +113,9 @@ KEEPING = [
     functional.soft_margin_loss,
     functional.l1_loss,
 ]
-WORKLOADS = [linear, attention, two_models, half_frozen, images, loaded]
+WORKLOADS = [
+    linear, attention, two_models, half_frozen, images, loaded, pure_bfloat16, channels_last,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each.__name__)
@@ -168,6 +196,24 @@ def test_the_largest_batch_is_the_last_that_fits():
 def test_a_partial_function_is_planned():
     """Its parameters are those that are left."""
     assert plan(partial(linear, width=4)).parameters == 5 * 4 + 4 + 4 * 3 + 3
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_lab_s_training_is_a_workload_like_any_other(optimizer):
+    """Its plan by trace is its plan by recurrence over the layers, with torch's loop on the CPU."""
+    settings = {"width": 4, "images": 32, "batch_size": 16, "workers": 0, "optimizer": optimizer}
+    traced = plan("hpml_lab.workloads.lab:training", **settings)
+    by_recurrence = plan_training(Training(**settings))
+    assert traced.activations_bytes == by_recurrence.held_bytes("activations", "forward")
+    assert traced.optimizer_state_bytes == by_recurrence.held_bytes("optimizer_state", "before")
+    assert traced.peak_bytes == pytest.approx(by_recurrence.peak_bytes, rel=1e-3)
+    assert traced.samples == 16
+
+
+def test_the_lab_s_training_refuses_what_it_has_not():
+    """As any workload does."""
+    with pytest.raises(InputError, match="training has no setting 'widht'; did you mean 'width'"):
+        plan("hpml_lab.workloads.lab:training", widht=4)
 
 
 FILE = """

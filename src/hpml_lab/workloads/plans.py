@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 from warnings import catch_warnings, filterwarnings
 
+import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
@@ -64,8 +65,28 @@ def _without_values(function: Workload) -> Iterator[FakeTensorMode]:
     with refusing(f"{name} cannot be planned on tensors without values"), catch_warnings():
         # Modules that are copied ask for it; nothing of ours does.
         filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
-        with mode:
+        with mode, _converting():
             yield mode
+
+
+@contextmanager
+def _converting() -> Iterator[None]:
+    """Lets modules take other types and layouts in place, as in ``model.to(torch.bfloat16)``.
+
+    PyTorch swaps a tensor without storage for its conversion, and refuses that where anything
+    refers to it weakly, as its own bookkeeping of such tensors does.
+    """
+
+    def converted(parameter: Any, conversion: Any) -> None:
+        parameter.data = conversion.data
+        parameter.fake_device = conversion.fake_device
+
+    swap = torch.utils.swap_tensors
+    torch.utils.swap_tensors = converted
+    try:
+        yield
+    finally:
+        torch.utils.swap_tensors = swap
 
 
 def _fetch(step: TrainingStep, mode: FakeTensorMode) -> None:

@@ -33,6 +33,7 @@ class Trainer:
         model: in training mode on the device, not compiled.
         optimizer: over its parameters.
         loader: yields batches on the host.
+        training_step: of the model, compiled if the training is, on batches of the loader.
         evaluation_loader: yields the same images in their order, without augmentation.
 
     Raises:
@@ -63,7 +64,7 @@ class Trainer:
             training.learning_rate,
         )
         self._model = compiled(self.model, training.compile_mode)
-        self._step = self._training_step(loader=self.loader)
+        self.training_step = self._training_step(loader=self.loader)
 
     def to_device(self, batch: Batch) -> Batch:
         """Starts the copy of a batch to the device; asynchronous from pinned memory only."""
@@ -81,7 +82,7 @@ class Trainer:
         """Takes one optimizer step on a batch on the device; returns loss and logits, detached."""
         if self.training.compile_mode != "eager":
             torch.compiler.cudagraph_mark_step_begin()
-        return self._step.step(batch)
+        return self.training_step.step(batch)
 
     def predict(self, inputs: Tensor) -> Tensor:
         """Returns the logits of inputs on the device, in evaluation mode and not compiled."""
