@@ -99,6 +99,11 @@ def channels_last():
     return TrainingStep(model, optimizer, functional.cross_entropy, batch)
 
 
+def scaled():
+    """Autocast in float16, with a gradient scaler."""
+    return images("float16")
+
+
 def scalar_loss(loss=functional.mse_loss):
     """A loss whose scalar keeps the storage of all its terms."""
     model = nn.Sequential(nn.Linear(5, 40), nn.Sigmoid())
@@ -115,6 +120,7 @@ KEEPING = [
 ]
 WORKLOADS = [
     linear, attention, two_models, half_frozen, images, loaded, pure_bfloat16, channels_last,
+    scaled,
 ]  # fmt: skip
 
 
@@ -123,7 +129,8 @@ def test_a_plan_is_what_a_watched_step_allocates(workload):
     """Every part to the byte: the same step taken twice on real tensors, the second one watched."""
     planned = plan(workload)
     step = workload()
-    step()
+    for _ in range(20):  # a scaler takes no step before its scale has fallen
+        step()
     watched = track(step)
     assert planned.peak_bytes == watched.peak_bytes
     assert planned.activations_bytes == watched.held_bytes("activations", "forward")

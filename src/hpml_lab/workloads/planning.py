@@ -26,6 +26,7 @@ from hpml_lab.workloads.storageless import forward, refusing, without_storage
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 _ATEN = torch.ops.aten
+_SHORT = {torch.bfloat16, torch.float16}
 _NORMS = {
     _ATEN.native_batch_norm.default,
     _ATEN.native_group_norm.default,
@@ -90,7 +91,7 @@ class ShapeTracker(AllocationTracker):
             return torch.empty_like(args[0], dtype=results.dtype).as_strided((), ())
         if func is _ATEN.native_group_norm_backward.default:
             return results[0].to(args[1].dtype), *results[1:]
-        if func in _NORMS and results[0].dtype == torch.bfloat16 and _any_float32(args[1:]):
+        if func in _NORMS and results[0].dtype in _SHORT and _any_float32(args[1:]):
             # Real kernels keep mean and deviation in float32 if anything else is so.
             return results[0], *(statistic.float() for statistic in results[1:])
         return results

@@ -35,6 +35,7 @@ def plan(function: Workload | str, **settings: Any) -> Plan:
     function = workload(function) if isinstance(function, str) else check_workload(function)
     with _without_values(function) as mode:
         step = built(function, settings)
+        step.scaler = step.scaler and _Scaler(step.device)
         _fetch(step, mode)
         with OperatorCounter() as counter:
             step()
@@ -87,6 +88,24 @@ def _converting() -> Iterator[None]:
         yield
     finally:
         torch.utils.swap_tensors = swap
+
+
+class _Scaler:
+    """A gradient scaler that takes every step; the real one reads values to decide."""
+
+    def __init__(self, device: str) -> None:
+        self._scale = torch.ones((), device=device)
+
+    def scale(self, loss: torch.Tensor) -> torch.Tensor:
+        """Returns the loss times the scale."""
+        return loss * self._scale
+
+    def step(self, optimizer: Any) -> None:
+        """Steps an optimizer."""
+        optimizer.step()
+
+    def update(self) -> None:
+        """Keeps the scale."""
 
 
 def _fetch(step: TrainingStep, mode: FakeTensorMode) -> None:

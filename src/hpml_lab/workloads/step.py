@@ -90,7 +90,8 @@ class TrainingStep:
         self._samples = None if samples is None else whole("samples", samples, 1)
         self._batch = self._checked_batch(batch)
         self.tokens = None if tokens is None else whole("tokens", tokens, 1)
-        self.scaler = torch.amp.GradScaler(self.device) if precision == "float16" else None
+        short = precision == "float16"
+        self.scaler: Any = torch.amp.GradScaler(self.device) if short else None
         self.loss_hook: Callable[[Tensor], Any] | None = self._check_first
 
     @property
