@@ -286,6 +286,16 @@ def test_what_compiles_while_it_is_measured_is_counted(bench):
     assert record["flags"] == ["step_operators is not counted: the step is compiled"]
 
 
+def test_a_function_that_was_compiled_before_is_known(bench):
+    """No graph is made while it is measured, and its operators are its compiler's all the same."""
+    step = step_of()
+    compiled = torch.compile(lambda: step.model(step.batch[0]).sum(), backend="eager")
+    compiled()
+    record = measured(bench, compiled, model=step.model)
+    assert "step_operators" not in record["counters"]
+    assert record["flags"] == ["step_operators is not counted: the step is compiled"]
+
+
 def test_a_loss_that_is_no_number_any_more_leaves_no_result(bench):
     """A step whose second loss is NaN is refused when its rounds have ended."""
     values = iter([1.0, *[float("nan")] * 9])

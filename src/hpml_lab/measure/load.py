@@ -15,7 +15,6 @@ LARGEST_WAIT = 0.05  # of a round, by all threads together
 LARGEST_LOAD = 0.05  # of the processors, by others
 CROWDED = 0.6  # of the processors, by all: with fewer at work nobody is in the way
 _TOLD_S = 0.1  # of others' time; less is not told from ticks
-_STILL_S = 0.5  # to look at the machine at a time
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _LINE = 128

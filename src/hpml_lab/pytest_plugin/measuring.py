@@ -89,7 +89,7 @@ class Measure:
             NonFiniteLossError: if the loss of a `TrainingStep` became NaN or infinite.
         """
         from hpml_lab.measure.clock import clock_for
-        from hpml_lab.measure.compiled import compilation_counters
+        from hpml_lab.measure.compiled import compilation_counters, is_compiled
         from hpml_lab.measure.pending import refuse_coroutine_function
         from hpml_lab.measure.rounds import Rounds
         from hpml_lab.measure.subject import subject_of
@@ -104,7 +104,9 @@ class Measure:
             result = self._timed(step, clock, asked)
         self._judge(subject, result)
         if self._bench.rounds_s():
-            self._count(lambda: asked.prepared(step)(), subject, asked.calls, compiled)
+            self.counters |= compiled if any(compiled.values()) else {}
+            of_compiler = any(compiled.values()) or is_compiled(step, subject.models)
+            self._count(lambda: asked.prepared(step)(), subject, asked.calls, of_compiler)
             self._load(subject, clock)
         return result
 
@@ -188,17 +190,14 @@ class Measure:
         step: Callable[[], Any],
         subject: "Subject",
         calls: int,
-        compiled: dict[str, int],
+        compiled: bool,
     ) -> None:
         """Counts behind the rounds; of a function of which nothing is told nothing is known."""
-        self.counters |= compiled if any(compiled.values()) else {}
         if not subject.is_told:
             return
-        from hpml_lab.measure.compiled import is_compiled
         from hpml_lab.measure.counters import count_step
 
-        is_one = any(compiled.values()) or is_compiled(step, subject.models)
-        counted = count_step(step, subject, calls=calls, compiled=is_one)
+        counted = count_step(step, subject, calls=calls, compiled=compiled)
         self.counters |= counted.counters
         self.memory |= counted.memory
         self.flags += counted.flags
