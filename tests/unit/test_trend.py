@@ -219,3 +219,17 @@ def test_other_machines_of_a_storage_are_named(tmp_path):
     assert "1 have fewer than 8 runs: nothing can be said of their seconds yet." in shown
     assert "cases did not move" not in shown
     assert "Other machines here: box; choose with --machine." in shown
+
+
+def test_a_folder_of_two_machines_means_the_one_with_most_runs(tmp_path):
+    """Runners changed once: the history is that of the other, and the one is named."""
+    folder = tmp_path / "Linux-CPython-3.12-64bit"
+    saved(folder, SLOWER[:9])
+    (last,) = sorted(folder.glob("*0009*"))
+    content = json.loads(last.read_text())
+    content["machine_info"]["cpu"] = {"brand_raw": "EPYC"}
+    last.write_text(json.dumps(content))
+    shown = invoke("--storage", tmp_path, "--machine", folder.name)
+    assert f"{folder.name}: 8 runs" in shown
+    assert f"Other machines here: {folder.name}/epyc; choose" in shown
+    assert f"{folder.name}/epyc: 1 run," in invoke("--storage", tmp_path)

@@ -1,6 +1,7 @@
 """The command `hpml-lab trend`."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,12 +49,12 @@ def trend(storage: Path, machine: str | None, alpha: float, as_json: bool) -> No
 
 
 def _of_machine(runs: list["Summary"], machine: str | None) -> list["Summary"]:
-    """Returns the runs of a machine, named whole or by its folder where that is enough."""
-    known = sorted({run.machine for run in runs})
+    """Returns the runs of a machine, or of the one with most runs in the folder that is named."""
+    known = Counter(run.machine for run in runs)
     named = machine or max(runs, key=lambda run: run.time).machine
     if named not in known:
-        within = [each for each in known if each.partition("/")[0] == named]
-        if len(within) != 1:
-            raise unknown("machine", named, known)
-        named = within[0]
+        within = [each for each in sorted(known) if each.partition("/")[0] == named]
+        if not within:
+            raise unknown("machine", named, sorted(known))
+        named = max(within, key=known.__getitem__)
     return [run for run in runs if run.machine == named]

@@ -6,7 +6,7 @@ from typing import Any
 from hpml_lab.report.terminal import plain
 from hpml_lab.units import percent, seconds
 from hpml_lab.verdict.steps import FEWEST_VALUES
-from hpml_lab.verdict.trend import Move, Trend
+from hpml_lab.verdict.trend import Move, SharedMove, Trend
 
 _SHORT_COMMIT = 10
 
@@ -17,6 +17,7 @@ def record(trend: Trend) -> dict[str, Any]:
         "machine": trend.runs[-1].machine,
         "runs": len(trend.runs),
         "alpha": trend.alpha,
+        "shared": [_shared(move) for move in trend.shared],
         "moved": [_move(move) | {"ratio": move.after / move.before} for move in trend.moved],
         "counters": [_move(move) | {"counter": move.counter} for move in trend.counters],
         "still": trend.still,
@@ -24,11 +25,17 @@ def record(trend: Trend) -> dict[str, Any]:
     }
 
 
+def _shared(move: SharedMove) -> dict[str, Any]:
+    return {"cases": move.cases, "judged": move.judged, "ratio": move.ratio} | _at(move)
+
+
 def _move(move: Move) -> dict[str, Any]:
+    levels = {"fullname": move.fullname, "before": move.before, "after": move.after}
+    return levels | _at(move)
+
+
+def _at(move: Move | SharedMove) -> dict[str, Any]:
     return {
-        "fullname": move.fullname,
-        "before": move.before,
-        "after": move.after,
         "number": move.number,
         "run": str(move.run.path),
         "datetime": move.run.time.isoformat(),
@@ -48,17 +55,22 @@ def _lines(trend: Trend) -> Iterator[str]:
     runs = f"{len(trend.runs):,} run{'' if len(trend.runs) == 1 else 's'}"
     yield f"{last.machine}: {runs}, {first.time:%Y-%m-%d} to {last.time:%Y-%m-%d}"
     yield ""
+    for shared in trend.shared:
+        moved = f"{len(shared.cases):,} of {shared.judged:,} cases moved together"
+        by = f"{moved} by {_signed(shared.ratio)} at {_where(shared)}"
+        yield f"{by}: the machine, or what all of them use"
     for move in trend.moved:
         change = f"{seconds(move.before)} -> {seconds(move.after)}"
-        yield f"{move.fullname}  {change} ({_signed(move)})  {_where(move)}"
+        yield f"{move.fullname}  {change} ({_signed(move.after / move.before)})  {_where(move)}"
     for move in trend.counters:
         change = f"{move.before:,} -> {move.after:,}"
         yield f"{move.fullname}  {move.counter} {change}  {_where(move)}"
-    if trend.moved or trend.counters:
+    if trend.shared or trend.moved or trend.counters:
         yield ""
     judged = len(trend.still) + len({move.fullname for move in trend.moved})
+    on_their_own = " on their own" if trend.shared else ""
     if judged:
-        yield f"{len(trend.still):,} of {judged:,} cases did not move."
+        yield f"{len(trend.still):,} of {judged:,} cases did not move{on_their_own}."
     if trend.short:
         others = " others" if judged else ""
         yield (
@@ -68,12 +80,12 @@ def _lines(trend: Trend) -> Iterator[str]:
     yield f"The chance of any false move of seconds here is at most {percent(trend.alpha)}."
 
 
-def _signed(move: Move) -> str:
-    change = move.after / move.before - 1
+def _signed(ratio: float) -> str:
+    change = ratio - 1
     return f"{'+' if change >= 0 else '-'}{percent(abs(change))}"
 
 
-def _where(move: Move) -> str:
+def _where(move: Move | SharedMove) -> str:
     commit = (move.run.commit or "unknown")[:_SHORT_COMMIT]
     changed = " and uncommitted changes" if move.run.dirty else ""
     day = f"{move.run.time:%Y-%m-%d}"
