@@ -1,6 +1,16 @@
-"""Text that goes into files and comes out of them."""
+"""Text that goes into files and comes out of them, and names that people read."""
 
 from typing import Any
+
+_LONGEST = 120  # characters of a name that a reader is shown
+
+
+def short(name: str) -> str:
+    """Returns a name as people are shown it: of one of thousands of characters, both ends."""
+    if len(name) <= _LONGEST:
+        return name
+    half = _LONGEST // 2
+    return f"{name[: half - 3]}...{name[-half:]}"
 
 
 def whole_text(value: Any) -> Any:

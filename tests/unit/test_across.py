@@ -259,6 +259,13 @@ def test_the_command_takes_several_files_and_prints_text(run):
     assert "amd-epyc-2cpu-118a12e1" in out
 
 
+def test_machines_without_a_question_of_the_lab_have_nothing_beside_each_other():
+    """Two runs of other benchmarks: it says so, and what compares seconds."""
+    own = [Subject(name, run_of(benchmark("mine", seconds=[1.0]))) for name in ("a", "b")]
+    text = render(report.answers(across(own)))
+    assert "Nothing can be set beside each other" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -151,6 +151,12 @@ def test_runs_of_two_machines_stand_beside_each_other_first():
     assert "b: The machine" in titles
 
 
+def test_a_run_without_benchmarks_says_so():
+    """A page of nothing but a machine would leave its reader in doubt."""
+    (lead,) = document([Subject("a", run_of())]).lead
+    assert lead.startswith("a: no benchmark is in this run, saved 20")
+
+
 def test_runs_of_one_machine_are_compared():
     """The second against the first, with the comparison's words and its outcome."""
     found = document([Subject("a", doubtful()), Subject("b", doubtful())]).sections[0]

@@ -125,8 +125,9 @@ def test_a_copy_of_a_run_counts_once(tmp_path):
     paths = [publish(a_run(), tmp_path, name) for name in ("x", "copy")]
     (tmp_path / "0003_bad.json").write_text("{}")
     paths += [tmp_path / "0003_bad.json"]
-    first, error = summarise(paths)
+    first, copy, error = summarise(paths)
     assert first.path == paths[0]
+    assert "0002_copy.json' is a copy of" in str(copy)
     assert "0003_bad.json' is not a saved run" in str(error)
 
 

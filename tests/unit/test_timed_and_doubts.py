@@ -1,5 +1,7 @@
 """Every timed case with its interval, and what speaks against a run's numbers."""
 
+import dataclasses
+
 import pytest
 from made_up_runs import benchmark, changed, doubtful, epoch, run_of
 
@@ -15,6 +17,17 @@ def test_doubts_are_told_gravest_first():
         ("flagged", "-", "counters differ"),
         ("unsteady", "2", "two modes: so and so"),
     ]
+
+
+def test_one_doubt_about_several_processes_is_one_row():
+    """What differs in the process alone is said once."""
+    run = doubtful()
+    failure = run.hpml.unmeasured.popitem()[1][0]
+    both = [failure, dataclasses.replace(failure, process=2)]
+    run.hpml.unmeasured["t.py::" + "x" * 5000] = both
+    (found,) = doubts.answers(run)
+    what, case, processes, _ = found.rows[0]
+    assert (what, processes, len(case)) == ("no result", "1, 2", 120)
 
 
 def test_a_run_without_doubts_has_no_table_of_them():

@@ -105,9 +105,9 @@ _DECODER = msgspec.json.Decoder(_File)
 def summarise(paths: Iterable[Path]) -> Iterator[Summary | RunFileError]:
     """Yields the summary of each file in the order given, or why it cannot be read.
 
-    A copy of a run is left out: what was measured once counts once.
+    A copy of a run cannot be: what was measured once counts once.
     """
-    seen: set[tuple[object, ...]] = set()
+    seen: dict[tuple[object, ...], Path] = {}
     for path in paths:
         try:
             found = summary(path)
@@ -115,8 +115,10 @@ def summarise(paths: Iterable[Path]) -> Iterator[Summary | RunFileError]:
             yield error
             continue
         content = (found.time, found.machine, *((n, c.medians_s) for n, c in found.cases.items()))
-        if content not in seen or not found.cases:
-            seen.add(content)
+        first = seen.setdefault(content, path)
+        if found.cases and first != path:
+            yield RunFileError(f"run file {str(path)!r} is a copy of {str(first)!r}")
+        else:
             yield found
 
 

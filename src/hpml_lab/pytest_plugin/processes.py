@@ -24,10 +24,9 @@ from hpml_lab.pytest_plugin.progress import Progress
 from hpml_lab.pytest_plugin.session import Session
 from hpml_lab.pytest_plugin.settings import Settings
 
-_MISSING = Death(
-    "failed",
-    "a fresh interpreter collects no test of this name; give its parameters ids that stay the same",
-)
+_MISSING = "a fresh interpreter collects no test of this name; give its parameters ids that stay "
+_SAME = "the same"
+_SAME_SET = "the same, or set PYTHONHASHSEED=0: a set has another order in every interpreter"
 
 
 class Processes:
@@ -151,7 +150,8 @@ class Processes:
                 elif "internal" in event:
                     internal = event["internal"]
                 elif "missing" in event:
-                    yield from self._lose(process, event["missing"], _MISSING, 0.0)
+                    for nodeid in event["missing"]:
+                        yield from self._lose(process, [nodeid], _missing(nodeid), 0.0)
                 elif process == 1:
                     replay_warning(self._config, event)
                 if self._enough():
@@ -203,3 +203,7 @@ class Processes:
 
 def _skipped(item: pytest.Item) -> bool:
     return item.get_closest_marker("skip") is not None
+
+
+def _missing(nodeid: str) -> Death:
+    return Death("failed", _MISSING + (_SAME_SET if "{" in nodeid else _SAME))

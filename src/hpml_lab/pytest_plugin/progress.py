@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 
 import pytest
 
+from hpml_lab.text import short
 from hpml_lab.units import clock_time, seconds
 
 
@@ -50,7 +51,7 @@ class Progress:
         self._running = nodeid, process
         self._began_s = self._now_s()
         number = self._total - len(self._left) + 1
-        self._write(f"\n[{number}/{self._total}] process {process}: {nodeid} ... ")
+        self._write(f"\n[{number}/{self._total}] process {process}: {short(nodeid)} ... ")
 
     def end(self, nodeid: str, how: str) -> None:
         """Says how it went, and how long the others will take if they are like those so far."""

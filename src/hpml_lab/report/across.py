@@ -13,6 +13,10 @@ from hpml_lab.verdict.counted import Counted
 from hpml_lab.verdict.subjects import Subject
 
 _MOST_UNEQUAL = 10
+_NOTHING = (
+    "Nothing can be set beside each other: ratios within a machine are of the lab's questions, and "
+    "no two of these have one. `hpml-lab compare` compares the seconds of one machine's runs."
+)
 
 
 def answers(found: Across) -> list[Answer]:
@@ -69,7 +73,7 @@ def _machines(found: Across) -> Answer:
         "the first is compared with each of the others",
         ["machine", "torch", "measured"],
         rows,
-        [*_method(found.alpha), *caveats],
+        [*_method(found.alpha), *caveats] if found.tables else [_NOTHING, *caveats],
     )
 
 

@@ -2,6 +2,7 @@
 
 from hpml_lab.report.answers.answer import Answer
 from hpml_lab.report.comparison import COLUMNS, cells, changed_counters, sections, summary
+from hpml_lab.text import short
 from hpml_lab.verdict.comparison import Comparison, counted
 
 
@@ -17,7 +18,7 @@ def answers(comparison: Comparison) -> list[Answer]:
         )
         for title, verdicts in sections(comparison)
     ]
-    rows = [[each.fullname, counted(each)] for each in changed_counters(comparison)]
+    rows = [[short(each.fullname), counted(each)] for each in changed_counters(comparison)]
     settled = Answer(
         "",
         "Counters changed",

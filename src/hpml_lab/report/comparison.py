@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 
 from hpml_lab.report.terminal import new_console, plain, text_of
+from hpml_lab.text import short
 from hpml_lab.units import percent
 from hpml_lab.verdict.comparison import Comparison, CounterVerdict, Verdict, Word, counted
 
@@ -46,7 +47,7 @@ def render(comparison: Comparison, outcome: str | None = None) -> str:
         console.print()
         console.print(plain(f"Counters changed: {len(changed)}"))
     for counter in changed:
-        console.print(plain(f"{counter.fullname}: {counted(counter)}"))
+        console.print(plain(f"{short(counter.fullname)}: {counted(counter)}"))
     console.print()
     for line in (*summary(comparison), outcome or _outcome(comparison)):
         console.print(plain(line))
@@ -94,7 +95,7 @@ def cells(verdict: Verdict) -> tuple[str, ...]:
     base, new = verdict.processes
     further = "-" if verdict.further is None else f"+{verdict.further}"
     return (
-        verdict.fullname,
+        short(verdict.fullname),
         verdict.verdict,
         _change(verdict.ratio),
         between,
@@ -110,7 +111,7 @@ def _reasons(verdicts: Sequence[Verdict]) -> Iterator[str]:
     for each in verdicts:
         cases[each.reason].append(each.fullname)
     for reason, names in cases.items():
-        yield f"{names[0] if len(names) == 1 else f'{len(names)} of these'}: {reason}"
+        yield f"{short(names[0]) if len(names) == 1 else f'{len(names)} of these'}: {reason}"
 
 
 def _table(verdicts: Sequence[Verdict]) -> Table:

@@ -88,6 +88,8 @@ def _lead(subject: Subject) -> str:
     most = max((len(case.processes) for case in cases if case), default=1)
     processes = "one process" if most == 1 else f"up to {most} processes"
     count = len(run.benchmarks)
+    if not count:
+        return f"{subject.name}: no benchmark is in this run, saved {run.datetime[:16]}."
     return f"{subject.name}: {count} cases in {processes}, saved {run.datetime[:16]}."
 
 

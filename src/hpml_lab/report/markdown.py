@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from hpml_lab.report.comparison import COLUMNS, cells, changed_counters, sections
+from hpml_lab.text import short
 from hpml_lab.verdict.comparison import Comparison, Verdict, counted
 from hpml_lab.verdict.gating import Refusal
 
@@ -39,7 +40,7 @@ def _row(texts: Sequence[str]) -> str:
 
 
 def _counters(comparison: Comparison) -> list[str]:
-    return [f"{each.fullname}: {counted(each)}" for each in changed_counters(comparison)]
+    return [f"{short(each.fullname)}: {counted(each)}" for each in changed_counters(comparison)]
 
 
 def _list(title: str, sentences: Sequence[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hpml_lab.report.terminal import plain
+from hpml_lab.text import short
 from hpml_lab.units import percent, seconds
 from hpml_lab.verdict.steps import FEWEST_VALUES
 from hpml_lab.verdict.trend import Move, SharedMove, Trend
@@ -60,11 +61,12 @@ def _lines(trend: Trend) -> Iterator[str]:
         by = f"{moved} by {_signed(shared.ratio)} at {_where(shared)}"
         yield f"{by}: the machine, or what all of them use"
     for move in trend.moved:
-        change = f"{seconds(move.before)} -> {seconds(move.after)}"
-        yield f"{move.fullname}  {change} ({_signed(move.after / move.before)})  {_where(move)}"
+        levels = f"{seconds(move.before)} -> {seconds(move.after)}"
+        change = f"{levels} ({_signed(move.after / move.before)})"
+        yield f"{short(move.fullname)}  {change}  {_where(move)}"
     for move in trend.counters:
         change = f"{move.before:,} -> {move.after:,}"
-        yield f"{move.fullname}  {move.counter} {change}  {_where(move)}"
+        yield f"{short(move.fullname)}  {move.counter} {change}  {_where(move)}"
     if trend.shared or trend.moved or trend.counters:
         yield ""
     judged = len(trend.still) + len({move.fullname for move in trend.moved})

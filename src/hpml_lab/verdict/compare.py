@@ -6,6 +6,7 @@ import numpy as np
 
 from hpml_lab.errors import InputError
 from hpml_lab.history.run import Run
+from hpml_lab.text import short
 from hpml_lab.verdict.comparability import (
     machine_difference,
     settings_difference,
@@ -14,7 +15,7 @@ from hpml_lab.verdict.comparability import (
 from hpml_lab.verdict.comparison import Comparison, CounterVerdict, Verdict, Word
 from hpml_lab.verdict.deciding import decide
 from hpml_lab.verdict.evidence import Evidence, evidence
-from hpml_lab.verdict.names import renamed
+from hpml_lab.verdict.names import renamed, reordered
 from hpml_lab.verdict.sides import Array, Case, arrays, cases_of, process_logs
 
 ALPHA = 0.01
@@ -53,7 +54,7 @@ def compare(
     software = software_differences(base, new)
     verdicts = _absent(old, now) | _unlike(old, now, machine_difference(base, new))
     alike = [name for name in old if name not in verdicts and _has(old, name)]
-    notes = _software_notes(software)
+    notes = [*_software_notes(software), *_order_notes(verdicts)]
     if alike:
         earlier = [run for run in history if machine_difference(base, [run]) is None]
         past = cases_of(earlier)
@@ -119,7 +120,7 @@ def _missing(case: Case, now: Case | None, names: dict[str, str]) -> Verdict:
         failure = now.failures[0]
         reason = f"{failure.kind} in the new run: {failure.message}"
     elif likely is not None:
-        reason += f"; {likely} may be its new name: save a baseline that has it"
+        reason += f"; {short(likely)} may be its new name: save a baseline that has it"
     processes = (case.processes, 0)
     return Verdict(case.fullname, "missing", processes=processes, reason=reason, renamed=likely)
 
@@ -127,7 +128,7 @@ def _missing(case: Case, now: Case | None, names: dict[str, str]) -> Verdict:
 def _new(case: Case, likely: str | None) -> Verdict:
     reason = "not in the baseline"
     if likely is not None:
-        reason += f"; {likely} may be its old name"
+        reason += f"; {short(likely)} may be its old name"
     processes = (0, case.processes)
     return Verdict(case.fullname, "new", processes=processes, reason=reason, renamed=likely)
 
@@ -166,6 +167,17 @@ def _software_notes(software: Sequence[str]) -> list[str]:
     if not software:
         return []
     return [f"other software, so counters are not compared: {', '.join(software)}"]
+
+
+def _order_notes(verdicts: dict[str, Verdict]) -> list[str]:
+    missing = (each for each in verdicts.values() if each.verdict == "missing")
+    count = reordered({each.fullname: each.renamed for each in missing if each.renamed})
+    if not count:
+        return []
+    return [
+        f"{count} of the missing differ from new names only in the order of characters, as names "
+        "made from sets do in every interpreter; give the parameters ids, or set PYTHONHASHSEED"
+    ]
 
 
 def _movement_notes(found: Evidence, *, paired: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
+from pathlib import PurePosixPath
 
 from hpml_lab.verdict.sides import Case
 
@@ -13,24 +14,50 @@ _MOST_PAIRS = 10_000
 def renamed(missing: Sequence[Case], new: Sequence[Case]) -> dict[str, str]:
     """Returns the likely new name of missing cases, each name once.
 
-    Cases are alike by their names; of those equal settings or counters count for more.
+    A test of the same name in a file of the same name comes first. Others are alike by their names;
+    of those equal settings or counters count for more.
 
     Args:
-        missing: of the baseline; beyond 10,000 pairs nothing is suggested.
+        missing: of the baseline; beyond 10,000 pairs of others nothing is suggested.
         new: of the contender.
     """
+    found = _moved(missing, new)
+    missing = [old for old in missing if old.fullname not in found]
+    new = [other for other in new if other.fullname not in found.values()]
     if len(missing) * len(new) > _MOST_PAIRS:
-        return {}
+        return found
     pairs = (
         (likeness, old.fullname, other.fullname)
         for old in missing
         for other in new
         if (likeness := _likeness(old, other)) >= ALIKE
     )
-    found: dict[str, str] = {}
     for _, old, other in sorted(pairs, key=lambda pair: -pair[0]):
         if old not in found and other not in found.values():
             found[old] = other
+    return found
+
+
+def reordered(names: Mapping[str, str]) -> int:
+    """Returns how many names differ from their likely new ones only in the order of characters."""
+    return sum(sorted(old) == sorted(new) for old, new in names.items())
+
+
+def _moved(missing: Sequence[Case], new: Sequence[Case]) -> dict[str, str]:
+    """Returns the new names of tests whose file is in another folder, if there is one each."""
+    old, now = (_by_file_and_test(cases) for cases in (missing, new))
+    return {
+        names[0]: now[key][0]
+        for key, names in old.items()
+        if len(names) == 1 and len(now.get(key, ())) == 1
+    }
+
+
+def _by_file_and_test(cases: Sequence[Case]) -> dict[tuple[str, str], list[str]]:
+    found: dict[tuple[str, str], list[str]] = {}
+    for case in cases:
+        path, _, test = case.fullname.partition("::")
+        found.setdefault((PurePosixPath(path).name, test), []).append(case.fullname)
     return found
 
 

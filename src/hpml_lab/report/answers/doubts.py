@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from hpml_lab.history.run import Benchmark, Run
 from hpml_lab.report.answers.answer import Answer
+from hpml_lab.text import short
 
 
 def answers(run: Run) -> list[Answer]:
@@ -13,8 +14,17 @@ def answers(run: Run) -> list[Answer]:
         rows += [row for benchmark in run.benchmarks for row in kind(benchmark)]
     if not rows:
         return []
+    rows = _one_row_each(rows)
     columns = ["what", "case", "process", "why"]
     return [Answer("", "What to doubt", "all else ran as it should", columns, rows)]
+
+
+def _one_row_each(rows: list[list[str]]) -> list[list[str]]:
+    """Returns one row of those that differ in the process alone."""
+    processes: dict[tuple[str, str, str], list[str]] = {}
+    for what, case, process, why in rows:
+        processes.setdefault((what, short(case), why), []).append(process)
+    return [[what, case, ", ".join(told), why] for (what, case, why), told in processes.items()]
 
 
 def _unmeasured(run: Run) -> Iterator[list[str]]:

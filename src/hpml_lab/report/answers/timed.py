@@ -4,6 +4,7 @@ from hpml_lab.history.cases import typical_s
 from hpml_lab.history.run import Benchmark, Run
 from hpml_lab.measure.record import Measurement
 from hpml_lab.report.answers.answer import Answer
+from hpml_lab.text import short
 from hpml_lab.units import ratio, seconds
 from hpml_lab.verdict.deciding import USUAL_PROCESSES
 from hpml_lab.verdict.intervals import CONFIDENCE, Interval, fresh_process_intervals
@@ -42,7 +43,7 @@ def _row(benchmark: Benchmark, case: Measurement, found: Interval | None) -> lis
     asked = len(case.processes) if case.failures else counted  # what runs once was asked of one
     return [
         benchmark.group or "-",
-        benchmark.name,
+        short(benchmark.name),
         seconds(typical_s(case)),
         *interval,
         str(counted) if counted == asked else f"{counted} of {asked}",

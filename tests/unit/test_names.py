@@ -1,0 +1,59 @@
+"""Names: shortened for people, and of cases that were renamed."""
+
+import pytest
+from compared_runs import case, run, verdict_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpml_lab.text import short
+from hpml_lab.verdict.compare import compare
+
+STEADY = (1.0, 1.001, 0.999)
+
+
+def test_a_long_name_keeps_both_ends():
+    """120 characters are shown whole; of 5,000 the first 57 and the last 60."""
+    assert short("x" * 120) == "x" * 120
+    assert short("a" * 2500 + "b" * 2500) == "a" * 57 + "..." + "b" * 60
+
+
+@given(st.text(max_size=400))
+def test_no_name_is_longer_than_a_line_and_a_bit(name):
+    """Whatever its characters; what begins and ends it is still there."""
+    shown = short(name)
+    assert len(shown) <= 120
+    assert name.startswith(shown[:57])
+    assert name.endswith(shown[-60:])
+
+
+def test_a_moved_file_is_found_in_however_many_cases():
+    """150 cases in another folder: each is its own new name, which likeness could not say."""
+    old = [case(f"env-a/bench/test_x.py::test[{n}]", *STEADY) for n in range(150)]
+    new = [case(f"env-b/bench/test_x.py::test[{n}]", *STEADY) for n in range(150)]
+    found = compare([run(*old)], [run(*new)])
+    renamed = verdict_of(found, "env-a/bench/test_x.py::test[17]").renamed
+    assert renamed == "env-b/bench/test_x.py::test[17]"
+
+
+def test_two_files_of_one_name_are_no_hint():
+    """Which of the two it has become is not told by the name alone: likeness decides."""
+    old = [case("lib/test_x.py::test", *STEADY)]
+    new = [case(f"{folder}/test_x.py::test", *STEADY) for folder in ("one", "two")]
+    found = compare([run(*old)], [run(*new)])
+    assert verdict_of(found, "lib/test_x.py::test").renamed in {n.fullname for n in new}
+
+
+@pytest.mark.parametrize(
+    ("new", "notes"),
+    [
+        ("t.py::test[{'b', 'a'}-x]", 1),
+        ("t.py::test[{'a', 'c'}-x]", 0),
+    ],
+)
+def test_names_made_of_sets_are_told(new, notes):
+    """The order of a set differs in every interpreter: one sentence for all such cases."""
+    base = run(case("t.py::test[{'a', 'b'}-x]", *STEADY), case("t.py::other", *STEADY))
+    found = compare([base], [run(case(new, *STEADY), case("t.py::other", *STEADY))])
+    told = [note for note in found.notes if "PYTHONHASHSEED" in note]
+    assert len(told) == notes
+    assert all(note.startswith("1 of the missing") for note in told)
