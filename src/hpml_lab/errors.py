@@ -2,7 +2,8 @@
 
 HpmlError
 ├── InputError          what the caller asked for cannot be done (also a ValueError)
-│   └── DataError       a data file or folder is missing, damaged or truncated
+│   ├── DataError       a data file or folder is missing, damaged or truncated
+│   └── NothingFitsError
 ├── MeasurementError    a measurement ran, but its numbers must not be used
 │   ├── MemoryLimitError
 │   ├── NonFiniteLossError
@@ -24,6 +25,10 @@ class InputError(HpmlError, ValueError):
 
 class DataError(InputError):
     """A data file or folder is missing, damaged or truncated; names the file."""
+
+
+class NothingFitsError(InputError):
+    """Not even one sample fits into a memory; says what it needs."""
 
 
 class MeasurementError(HpmlError):

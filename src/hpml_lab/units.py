@@ -27,6 +27,11 @@ def parse_bytes(what: str, text: str) -> int:
     return int(float(number) * (1024 if binary else 1000) ** power)
 
 
+def gibibytes(size_bytes: float) -> str:
+    """Returns a number of GiB (2**30 bytes) with three significant digits, as in ``12.3``."""
+    return _significant(size_bytes / GIB)
+
+
 def mebibytes(size_bytes: float) -> str:
     """Returns a size in MiB (2**20 bytes), as in ``42.63 MiB``."""
     return f"{size_bytes / MIB:,.2f} MiB"

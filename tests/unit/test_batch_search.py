@@ -68,7 +68,7 @@ def test_one_sample_may_be_the_most():
 def test_too_little_memory_says_what_is_needed():
     """The error names the parts of what one sample needs."""
     plan = planner([(2**20, 2**20)], category="parameters")
-    needed = r"needs 2.00 MiB \(2.00 MiB parameters\) and 1.00 MiB are there; give more memory"
+    needed = r"needs 2.00 MiB \(2.00 MiB parameters\), and 1.00 MiB are there; give more memory"
     with pytest.raises(InputError, match=needed):
         largest_batch(plan, 2**20)
 

@@ -10,7 +10,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from hpml_lab import TrainingStep, plan
-from hpml_lab.errors import InputError
+from hpml_lab.errors import InputError, NothingFitsError
+from hpml_lab.theory.fitting import Device
 from hpml_lab.workloads.allocations import track
 from hpml_lab.workloads.plans import plan_largest_batch
 from hpml_lab.workloads.training import Training
@@ -190,14 +191,14 @@ def test_what_decides_by_values_is_refused():
 
 def test_the_largest_batch_is_the_last_that_fits():
     """Its peak is within the limit and that of the next one is not."""
-    limit = plan(linear, batch_size=50).peak_bytes
-    found = plan_largest_batch(linear, limit, {"width": 16, "batch_size": 3})
-    assert plan(linear, batch_size=found).peak_bytes <= limit
-    assert plan(linear, batch_size=found + 1).peak_bytes > limit
+    device = Device(memory_bytes=16 * 2**20)
+    found = plan_largest_batch(linear, device, {"width": 16, "batch_size": 3})
+    assert plan(linear, batch_size=found).fit(device).fits
+    assert not plan(linear, batch_size=found + 1).fit(device).fits
     with pytest.raises(InputError, match="the workload has no parameter batch_size"):
-        plan_largest_batch(images, limit, {})
-    with pytest.raises(InputError, match="one sample needs"):
-        plan_largest_batch(linear, 100, {})
+        plan_largest_batch(images, device, {})
+    with pytest.raises(NothingFitsError, match="one sample needs"):
+        plan_largest_batch(linear, Device(memory_bytes=100), {})
 
 
 def test_a_partial_function_is_planned():
@@ -260,15 +261,16 @@ def test_the_command_plans_a_workload(run, file):
 
 def test_the_command_finds_the_largest_batch(run, file):
     """Sizes are given as people write them."""
-    _, out, _ = run("predict", f"{file}:training", "--device-memory", "10kB", "--json")
+    _, out, _ = run("predict", f"{file}:training", "--device-memory", "64MiB", "--json")
     batch = json.loads(out)["largest_batch"]
-    peaks = [plan(f"{file}:training", batch_size=each).peak_bytes for each in (batch, batch + 1)]
-    assert peaks[0] <= 10_000 < peaks[1]
+    device = Device(memory_bytes=64 * 2**20)
+    plans = [plan(f"{file}:training", batch_size=each) for each in (batch, batch + 1)]
+    assert [found.fit(device).fits for found in plans] == [True, False]
 
 
 def test_the_command_says_it_in_words(run, file):
     """A table of bytes, where the peak is, and the largest batch."""
-    _, out, _ = run("predict", f"{file}:training", "--device-memory", "1MB")
+    _, out, _ = run("predict", f"{file}:training", "--device-memory", "1GB")
     assert "Memory of a training step, planned" in out
     assert "The peak is in the " in out
     assert "96 parameters; 0.000 GFLOP per sample" in out

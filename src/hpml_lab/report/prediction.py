@@ -4,11 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from hpml_lab.errors import NothingFitsError
+from hpml_lab.report import fit
 from hpml_lab.report.answers.answer import Answer
-from hpml_lab.theory.gpu_memory import GpuMemory
+from hpml_lab.report.layers import layers_answer, layers_record
+from hpml_lab.theory.fitting import Device, Fit
 from hpml_lab.theory.memory import Step
 from hpml_lab.theory.prediction import Network
-from hpml_lab.theory.timeline import Moment
+from hpml_lab.theory.timeline import Moment, Timeline
 from hpml_lab.units import mebibytes
 
 CONVENTION = (
@@ -21,14 +24,14 @@ _BATCHES = 4  # halvings and doublings of the batch in the table
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is foretold of one training step.
+    """What is predicted of one training step.
 
     Attributes:
         network: what is trained.
         step: how.
         numbers: raw bytes and counts, by name.
-        peak: what is alive when most is.
-        gpu: what a GPU adds.
+        timeline: the step.
+        fit: on a GPU.
         largest_batch: the largest that fits; None if no memory was given.
         batches: peak bytes by batch.
         optimizers: peak bytes and largest batch by optimizer.
@@ -37,8 +40,8 @@ class Prediction:
     network: Network
     step: Step
     numbers: dict[str, int]
-    peak: Moment
-    gpu: GpuMemory
+    timeline: Timeline
+    fit: Fit
     largest_batch: int | None = None
     batches: list[dict[str, int]] = field(default_factory=list)
     optimizers: list[dict[str, Any]] = field(default_factory=list)
@@ -52,8 +55,8 @@ def batch_table(network: Network, step: Step) -> list[dict[str, int]]:
     return [{"batch": b, "peak_bytes": network.plan(step.of(b)).peak_bytes} for b in chosen]
 
 
-def optimizer_table(network: Network, step: Step, limit_bytes: int | None) -> list[dict[str, Any]]:
-    """Returns peak and largest batch of the same step with each optimizer."""
+def optimizer_table(network: Network, step: Step, device: Device) -> list[dict[str, Any]]:
+    """Returns peak and largest batch of the same step with each optimizer; 0 where none fits."""
     rows = []
     for name in _COMPARED:
         optimizer, _, momentum = name.partition(" momentum ")
@@ -61,32 +64,36 @@ def optimizer_table(network: Network, step: Step, limit_bytes: int | None) -> li
             step, optimizer=optimizer, momentum=float(momentum or 0), implementation="foreach"
         )
         row: dict[str, Any] = {"optimizer": name, "peak_bytes": network.plan(other).peak_bytes}
-        if limit_bytes is not None:
-            row["largest_batch"] = network.largest_batch(other, limit_bytes)
+        if device.memory_bytes is not None:
+            row["largest_batch"] = largest_batch(network, other, device)
         rows.append(row)
     return rows
 
 
+def largest_batch(network: Network, step: Step, device: Device) -> int | None:
+    """Returns the largest batch that fits, 0 if none does; None if the memory is not known."""
+    if device.memory_bytes is None:
+        return None
+    try:
+        return network.largest_batch(step, device)
+    except NothingFitsError:
+        return 0
+
+
 def record(prediction: Prediction) -> dict[str, Any]:
     """Returns the prediction as JSON takes it."""
-    network, gpu = prediction.network, prediction.gpu
-    largest = prediction.largest_batch
+    network = prediction.network
     return {
         **prediction.numbers,
-        **({} if largest is None else {"largest_batch": largest}),
         "network": network.name,
         "classes": network.classes,
         "image": network.image,
         "step": asdict(prediction.step),
         "method": network.method,
         "convention": CONVENTION,
-        "peak": asdict(prediction.peak),
-        "gpu": asdict(gpu)
-        | {
-            "allocated_bytes": gpu.allocated_bytes,
-            "reserved_bytes": gpu.reserved_bytes,
-            "device_used_bytes": gpu.device_used_bytes,
-        },
+        "peak": asdict(prediction.timeline.peak),
+        **fit.record(prediction.fit, prediction.largest_batch),
+        "layers": layers_record(prediction.timeline),
         "batches": prediction.batches,
         "optimizers": prediction.optimizers,
     }
@@ -94,25 +101,26 @@ def record(prediction: Prediction) -> dict[str, Any]:
 
 def answers(prediction: Prediction) -> list[Answer]:
     """Returns the prediction as tables with sentences."""
-    found = [_plan(prediction), _on_gpu(prediction)]
+    caveats = [fit.TRACED] if prediction.network.method == "trace" else []
+    on_gpu = fit.answer(title(prediction), prediction.fit, prediction.largest_batch, caveats)
+    found = [_plan(prediction), on_gpu]
     if prediction.batches:
-        found.append(_table("Peak by batch", title(prediction), prediction.batches))
+        found.append(layers_answer(title(prediction), prediction.timeline))
+        found.append(bytes_table("Peak by batch", title(prediction), prediction.batches))
     if prediction.optimizers:
         found.append(
-            _table("Peak by optimizer (foreach)", title(prediction), prediction.optimizers)
+            bytes_table("Peak by optimizer (foreach)", title(prediction), prediction.optimizers)
         )
     return found
 
 
 def _plan(prediction: Prediction) -> Answer:
     numbers = prediction.numbers
-    sentences = [
+    counted = (
         f"{numbers['parameters']:,} parameters; {numbers['flops_per_sample'] / 1e9:.3f} GFLOP per "
-        "image, forward and backward.",
-    ]
-    if prediction.largest_batch is not None:
-        sentences.append(largest(prediction.largest_batch))
-    return memory_table(title(prediction), numbers, prediction.peak, sentences)
+        "image, forward and backward."
+    )
+    return memory_table(title(prediction), numbers, prediction.timeline.peak, [counted])
 
 
 def memory_table(
@@ -142,40 +150,8 @@ def memory_table(
     )
 
 
-def largest(batch: int) -> str:
-    """Returns the largest batch that fits as a sentence."""
-    return f"Largest batch that fits: {batch:,}."
-
-
-def _on_gpu(prediction: Prediction) -> Answer:
-    gpu = prediction.gpu
-    terms = {
-        "tensors": gpu.tensors_bytes,
-        "rounding to blocks": gpu.rounding_bytes,
-        "workspace of matrix products": gpu.workspace_bytes,
-        "= allocated": gpu.allocated_bytes,
-        "cached by the allocator": gpu.cached_bytes,
-        "= reserved": gpu.reserved_bytes,
-        "context": gpu.context_bytes,
-        "= device used": gpu.device_used_bytes,
-    }
-    unknown = [
-        "The context is not known: --gpu-context gives its bytes or measures it."
-        if gpu.context_bytes is None
-        else "Other programs on the device come on top.",
-        "Not in it: workspaces that cuDNN chooses when it runs.",
-    ]
-    return Answer(
-        "",
-        "What a GPU adds to it",
-        title(prediction),
-        ["term", "bytes", "size"],
-        [[name, *_shown(value)] for name, value in terms.items()],
-        unknown,
-    )
-
-
-def _table(heading: str, setting: str, rows: Iterable[Mapping[str, Any]]) -> Answer:
+def bytes_table(heading: str, setting: str, rows: Iterable[Mapping[str, Any]]) -> Answer:
+    """Returns rows of equal keys as a table, bytes as sizes."""
     cells = [
         [mebibytes(v) if k.endswith("_bytes") else _text(v) for k, v in row.items()] for row in rows
     ]
@@ -192,10 +168,6 @@ def title(prediction: Prediction) -> str:
         f"{network.name}, {network.classes:,} classes, {network.image} px, batch {step.batch}, "
         f"{step.optimizer}{momentum} ({step.implementation}){decay}, {step.dtype}"
     )
-
-
-def _shown(value: int | None) -> list[str]:
-    return ["-", "-"] if value is None else [f"{value:,}", mebibytes(value)]
 
 
 def _text(value: object) -> str:

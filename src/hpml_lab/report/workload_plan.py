@@ -1,11 +1,14 @@
 """The plan of a declared step, as a record and in words."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from hpml_lab.report import fit
 from hpml_lab.report.answers.answer import Answer
-from hpml_lab.report.prediction import CONVENTION, largest, memory_table
+from hpml_lab.report.layers import layers_answer, layers_record
+from hpml_lab.report.prediction import CONVENTION, bytes_table, memory_table
+from hpml_lab.theory.fitting import Fit
 from hpml_lab.theory.plan import Plan
 
 
@@ -17,13 +20,19 @@ class WorkloadPlan:
         workload: its name.
         settings: that were set.
         plan: of the step.
-        largest_batch: the largest that fits; None if no memory was given.
+        fit: on a GPU, whose optimizers update all tensors at once.
+        largest_batch: the largest that fits; None if no memory was given, or nothing says.
+        batches: peak bytes by batch, for a table.
+        table: whether to show tables beside the plan.
     """
 
     workload: str
     settings: Mapping[str, Any]
     plan: Plan
+    fit: Fit
     largest_batch: int | None = None
+    batches: Sequence[Mapping[str, int]] = field(default_factory=list)
+    table: bool = False
 
 
 def title(found: WorkloadPlan) -> str:
@@ -33,10 +42,8 @@ def title(found: WorkloadPlan) -> str:
 
 def record(found: WorkloadPlan) -> dict[str, Any]:
     """Returns the prediction as JSON takes it."""
-    batch = found.largest_batch
     return {
         **found.plan.numbers,
-        **({} if batch is None else {"largest_batch": batch}),
         "workload": found.workload,
         "settings": dict(found.settings),
         "samples": found.plan.samples,
@@ -44,20 +51,29 @@ def record(found: WorkloadPlan) -> dict[str, Any]:
         "method": "trace",
         "convention": CONVENTION,
         "peak": asdict(found.plan.timeline.peak),
+        **fit.record(found.fit, found.largest_batch),
+        "layers": layers_record(found.plan.timeline),
+        "batches": [*found.batches],
     }
 
 
 def answers(found: WorkloadPlan) -> list[Answer]:
-    """Returns the prediction as a table with sentences."""
+    """Returns the prediction as tables with sentences."""
     plan = found.plan
     work = plan.flops_per_sample
     sentences = [
         f"{plan.parameters:,} parameters"
         + (f"; {work / 1e9:.3f} GFLOP per sample, forward and backward." if work else "."),
-        "Traced on the CPU's operators; a GPU's may keep something else.",
     ]
     if plan.left_out:
         sentences.append(f"The FLOP leave out: {', '.join(plan.left_out)}.")
-    if found.largest_batch is not None:
-        sentences.append(largest(found.largest_batch))
-    return [memory_table(title(found), plan.numbers, plan.timeline.peak, sentences)]
+    heading = title(found)
+    shown = [
+        memory_table(heading, plan.numbers, plan.timeline.peak, sentences),
+        fit.answer(heading, found.fit, found.largest_batch, [fit.TRACED]),
+    ]
+    if found.table:
+        shown.append(layers_answer(heading, plan.timeline))
+    if found.batches:
+        shown.append(bytes_table("Peak by batch", heading, found.batches))
+    return shown

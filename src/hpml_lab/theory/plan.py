@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+from hpml_lab.theory.fitting import Device, Fit, fit
 from hpml_lab.theory.timeline import Timeline
 
 
@@ -23,6 +24,8 @@ class Plan:
         flops_per_sample: forward and backward, multiply-add = 2; None where samples are unknown.
         samples: in the batch; None where it does not tell.
         left_out: operators that multiply, or may, and are not in the FLOP.
+        products: paths of the linear layers, whose matrix products have a workspace on a GPU.
+        counters: step counters that its optimizers keep on a GPU, see `gpu_memory`.
         timeline: what is alive when.
     """
 
@@ -39,7 +42,13 @@ class Plan:
     flops_per_sample: int | None
     samples: int | None
     left_out: tuple[str, ...]
+    products: tuple[str, ...]
+    counters: int
     timeline: Timeline
+
+    def fit(self, device: Device) -> Fit:
+        """Returns what the step takes on a GPU, and whether it fits."""
+        return fit(self.timeline, device, products=self.products, counters=self.counters)
 
     @property
     def numbers(self) -> dict[str, int | None]:
@@ -48,4 +57,4 @@ class Plan:
         return {name: getattr(self, name) for name in names}
 
 
-_NOT_NUMBERS = frozenset({"samples", "left_out", "timeline"})
+_NOT_NUMBERS = frozenset({"samples", "left_out", "products", "counters", "timeline"})

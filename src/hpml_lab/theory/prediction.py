@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
+from hpml_lab.theory.batches import Batches
+from hpml_lab.theory.fitting import Device, Fit, fit
 from hpml_lab.theory.largest_batch import largest_batch
 from hpml_lab.theory.memory import Step, with_optimizer
 from hpml_lab.theory.optimizers import Parameters, sizes
@@ -38,20 +40,39 @@ class Network:
     passes: Callable[[Step], Timeline]
 
     def plan(self, step: Step) -> Timeline:
-        """Returns the step's timeline; passes of one batch are planned once for all optimizers.
+        """Returns the step's timeline; passes are planned once for all batches and optimizers.
 
         Raises:
             InputError: if the network cannot take such a batch.
         """
-        return with_optimizer(self._passes(step.passes), step, self.trained)
+        key = step.passes.of(1)
+        if key not in self._batches:
+            self._batches[key] = Batches(lambda batch: self.passes(key.of(batch)))
+        return with_optimizer(self._batches[key](step.batch), step, self.trained)
 
-    def largest_batch(self, step: Step, limit_bytes: int) -> int:
-        """Returns the largest batch whose step, else as given, is within the limit.
+    def fit(self, step: Step, device: Device) -> Fit:
+        """Returns what a step takes on a device.
 
         Raises:
-            InputError: if not even one sample fits.
+            InputError: if the network cannot take such a batch.
         """
-        return largest_batch(lambda batch: self.plan(step.of(batch)), limit_bytes)
+        return self._fit(self.plan(step), step, device)
+
+    def largest_batch(self, step: Step, device: Device) -> int:
+        """Returns the largest batch whose step, else as given, fits into a device's memory.
+
+        Raises:
+            InputError: if not even one sample fits, or the memory is not known.
+        """
+        return largest_batch(
+            lambda batch: self.plan(step.of(batch)),
+            device.known_bytes,
+            lambda timeline: bool(self._fit(timeline, step, device).fits),
+        )
+
+    def _fit(self, timeline: Timeline, step: Step, device: Device) -> Fit:
+        counters = len(list(sizes(self.trained))) if step.implementation == "fused" else 0
+        return fit(timeline, device, products=self.products, counters=counters)
 
     def numbers(self, step: Step) -> dict[str, int]:
         """Returns raw bytes and counts of a step, by name.
@@ -75,5 +96,5 @@ class Network:
         }
 
     @cached_property
-    def _passes(self) -> Callable[[Step], Timeline]:
-        return lru_cache(maxsize=None)(self.passes)
+    def _batches(self) -> dict[Step, Batches]:
+        return {}

@@ -19,6 +19,8 @@ Workload = Callable[..., TrainingStep]
 _NOT_THE_USERS = (str(Path(__file__).parents[1]), str(Path(traceback.__file__).parent))
 _FORMS = "FILE.py:NAME or package.module:NAME"
 
+_LAZY = "lazy layers cannot be planned; give them their widths"
+
 
 def workload(name: str) -> Workload:
     """Returns the function that a name such as ``FILE.py:NAME`` or ``package.module:NAME`` means.
@@ -82,7 +84,8 @@ def built(function: Workload, settings: Mapping[str, Any]) -> TrainingStep:
     except HpmlError:
         raise
     except Exception as error:  # it is the user's, and may fail in any way
-        raise InputError(f"{_name(function)} failed{_where(error)}: {_said(error)}") from error
+        said = _LAZY if "UninitializedParameter" in str(error) else _said(error)
+        raise InputError(f"{_name(function)} failed{_where(error)}: {said}") from error
     if not isinstance(step, TrainingStep):
         raise InputError(
             f"{_name(function)} returned a {type(step).__name__}; a workload returns a TrainingStep"
@@ -93,6 +96,11 @@ def built(function: Workload, settings: Mapping[str, Any]) -> TrainingStep:
 def has_setting(function: Workload, name: str) -> bool:
     """Returns whether a workload has a parameter of a name."""
     return name in _parameters(function)
+
+
+def setting(function: Workload, settings: Mapping[str, Any], name: str) -> Any:
+    """Returns the value of a parameter that a workload has: as set, or its default."""
+    return settings.get(name, _parameters(function)[name].default)
 
 
 def _file(path: Path) -> ModuleType:

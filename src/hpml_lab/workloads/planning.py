@@ -22,16 +22,11 @@ from hpml_lab.errors import InputError, unknown
 from hpml_lab.theory.memory import Step, record_state, record_update
 from hpml_lab.theory.timeline import Timeline
 from hpml_lab.workloads.allocations import AllocationTracker
+from hpml_lab.workloads.kernels import as_allocated
 from hpml_lab.workloads.storageless import forward, refusing, without_storage
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 _ATEN = torch.ops.aten
-_SHORT = {torch.bfloat16, torch.float16}
-_NORMS = {
-    _ATEN.native_batch_norm.default,
-    _ATEN.native_group_norm.default,
-    _ATEN.native_layer_norm.default,
-}
 
 
 def plan_module(
@@ -68,15 +63,6 @@ def plan_module(
     return trace("cpu", FakeTensorMode())
 
 
-# Their result is made as large as the input, and keeps that storage when it is reduced to a scalar.
-_LOSSES = {
-    _ATEN.binary_cross_entropy.default,
-    _ATEN.mse_loss.default,
-    _ATEN.smooth_l1_loss.default,
-    _ATEN.soft_margin_loss.default,
-}
-
-
 class _NeedsDeviceError(Exception):
     """Meta tensors do not choose the operators that a device would."""
 
@@ -86,15 +72,7 @@ class ShapeTracker(AllocationTracker):
 
     def call(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Runs an operator."""
-        results = super().call(func, args, kwargs)
-        if func in _LOSSES and not results.dim():
-            return torch.empty_like(args[0], dtype=results.dtype).as_strided((), ())
-        if func is _ATEN.native_group_norm_backward.default:
-            return results[0].to(args[1].dtype), *results[1:]
-        if func in _NORMS and results[0].dtype in _SHORT and _any_float32(args[1:]):
-            # Real kernels keep mean and deviation in float32 if anything else is so.
-            return results[0], *(statistic.float() for statistic in results[1:])
-        return results
+        return as_allocated(func, args, super().call(func, args, kwargs))
 
 
 class _MetaTracker(ShapeTracker):
@@ -105,10 +83,6 @@ class _MetaTracker(ShapeTracker):
         if func is _ATEN._safe_softmax.default:  # attention spelled out; a device has one operator
             raise _NeedsDeviceError
         return super().call(func, args, kwargs)
-
-
-def _any_float32(args: Sequence[Any]) -> bool:
-    return any(isinstance(arg, Tensor) and arg.dtype == torch.float32 for arg in args)
 
 
 def _trace(

@@ -1,6 +1,6 @@
 """The memory of any declared step, planned: two steps of it on tensors without storage."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from warnings import catch_warnings, filterwarnings
@@ -10,15 +10,24 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from hpml_lab.errors import InputError
+from hpml_lab.theory.batches import Batches
+from hpml_lab.theory.fitting import Device, fit
 from hpml_lab.theory.largest_batch import largest_batch
 from hpml_lab.theory.plan import Plan
 from hpml_lab.theory.timeline import Timeline
 from hpml_lab.workloads.batches import mapped, tensors
 from hpml_lab.workloads.declared import Workload, built, check_workload, has_setting, workload
 from hpml_lab.workloads.operators import OperatorCounter
+from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.planning import ShapeTracker
 from hpml_lab.workloads.step import TrainingStep
 from hpml_lab.workloads.storageless import refusing
+from hpml_lab.workloads.unknown_values import readable
+
+Change = Callable[[TrainingStep], None]
+
+_MOST_STEPS = 20
+_FIRST = 2  # samples of the first plan of a search
 
 
 def plan(function: Workload | str, **settings: Any) -> Plan:
@@ -33,18 +42,51 @@ def plan(function: Workload | str, **settings: Any) -> Plan:
         InputError: for what is no workload, or a step that decides by the values of tensors.
     """
     function = workload(function) if isinstance(function, str) else check_workload(function)
+    return plan_changed(function, settings)
+
+
+def plan_changed(
+    function: Workload,
+    settings: Mapping[str, Any],
+    change: Change = lambda _: None,
+) -> Plan:
+    """Plans a step of a workload that is changed behind its declaration.
+
+    Args:
+        function: as of `plan`.
+        settings: parameters of it, in place of their defaults.
+        change: of the step that it returns, before it is taken.
+
+    Raises:
+        InputError: as of `plan`.
+    """
     with _without_values(function) as mode:
         step = built(function, settings)
+        change(step)
         step.scaler = step.scaler and _Scaler(step.device)
         _fetch(step, mode)
-        with OperatorCounter() as counter:
-            step()
-        timeline = _watched(step)
+        with readable(step):
+            with OperatorCounter() as counter:
+                step()
+            _refuse_sparse(step)
+            _fill(step)
+            timeline = _watched(step)
     return _plan(step, counter, timeline)
 
 
-def plan_largest_batch(function: Workload, limit_bytes: int, settings: Mapping[str, Any]) -> int:
-    """Returns the largest ``batch_size`` of a workload whose peak is within a limit.
+def as_on_gpu(step: TrainingStep) -> None:
+    """Lets optimizers update all tensors at once where nothing else is asked for.
+
+    They do so on a GPU and not on a CPU: `_default_to_fused_or_foreach` of torch.optim.optimizer.
+    """
+    for optimizer in step.optimizers:
+        for group in optimizer.param_groups:
+            if "foreach" in group and group["foreach"] is None and not group.get("fused"):
+                group["foreach"] = True
+
+
+def plan_largest_batch(function: Workload, device: Device, settings: Mapping[str, Any]) -> int:
+    """Returns the largest ``batch_size`` of a workload that fits into a GPU.
 
     Raises:
         InputError: if it has no such parameter, or not even one sample fits.
@@ -54,8 +96,19 @@ def plan_largest_batch(function: Workload, limit_bytes: int, settings: Mapping[s
             "the workload has no parameter batch_size, so no batch can be the largest; give it one"
         )
     others = {name: value for name, value in settings.items() if name != "batch_size"}
+    plans: dict[int, Plan] = {}
+
+    def planned(batch: int) -> Timeline:
+        plans[batch] = plan_changed(function, others | {"batch_size": batch}, as_on_gpu)
+        return plans[batch].timeline
+
+    timelines = Batches(planned)
+    timelines(_FIRST)
+    products, counters = plans[_FIRST].products, plans[_FIRST].counters
     return largest_batch(
-        lambda batch: plan(function, **others, batch_size=batch).timeline, limit_bytes
+        timelines,
+        device.known_bytes,
+        lambda t: bool(fit(t, device, products=products, counters=counters).fits),
     )
 
 
@@ -116,14 +169,42 @@ def _fetch(step: TrainingStep, mode: FakeTensorMode) -> None:
         step.batch = step.to_device(mapped(batch, mode.from_tensor))
 
 
+def _refuse_sparse(step: TrainingStep) -> None:
+    for model in step.models:
+        for name, parameter in model.named_parameters():
+            if parameter.grad is not None and parameter.grad.is_sparse:
+                raise InputError(
+                    f"the gradient of {name} is sparse, and how many rows it has the values of the "
+                    "batch say; plan it with sparse=False for an upper bound"
+                )
+
+
+def _fill(step: TrainingStep) -> None:
+    """Takes steps until the optimizers keep no more, as LBFGS keeps more until its history is full.
+
+    Others keep all of it from their first step on.
+    """
+    if not step.needs_closure:
+        return
+    kept = -1
+    for _ in range(_MOST_STEPS):
+        before, kept = kept, optimizer_state(*step.optimizers)["optimizer_state_bytes"]
+        if kept == before:
+            return
+        step()
+
+
 def _watched(step: TrainingStep) -> Timeline:
     step.zero_grad()
-    model = step.models[0] if len(step.models) == 1 else nn.ModuleList(step.models)
-    tracker = ShapeTracker(model, "meta", step.optimizers)
+    tracker = ShapeTracker(_model(step), "meta", step.optimizers)
     tracker.hold(tensors(step.batch), "input")
     with tracker:
         step()
     return tracker.recorder.timeline()
+
+
+def _model(step: TrainingStep) -> nn.Module:
+    return step.models[0] if len(step.models) == 1 else nn.ModuleList(step.models)
 
 
 def _plan(step: TrainingStep, counter: OperatorCounter, timeline: Timeline) -> Plan:
@@ -146,8 +227,21 @@ def _plan(step: TrainingStep, counter: OperatorCounter, timeline: Timeline) -> P
         flops_per_sample=None if samples is None else counter.flops // samples,
         samples=samples,
         left_out=tuple(sorted(counter.left_out)),
+        products=tuple(_products(step)),
+        counters=sum(map(_counters, step.optimizers)),
         timeline=timeline,
     )
+
+
+def _products(step: TrainingStep) -> Iterator[str]:
+    for name, module in _model(step).named_modules():
+        if isinstance(module, nn.Linear):
+            yield name
+
+
+def _counters(optimizer: Any) -> int:
+    on_device = (g for g in optimizer.param_groups if g.get("fused") or g.get("capturable"))
+    return sum(len(group["params"]) for group in on_device)
 
 
 def _held(timeline: Timeline, category: str, phase: str) -> int:

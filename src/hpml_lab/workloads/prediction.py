@@ -1,7 +1,9 @@
 """From a network's name to its plans: by recurrence where its layers are known, else by tracing."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from hpml_lab.theory.prediction import Network
 from hpml_lab.theory.recurrence import resnet_timeline
@@ -9,13 +11,26 @@ from hpml_lab.theory.resnet import RESNETS, ResNet
 from hpml_lab.theory.scalars import whole
 
 
-def planned_network(name: str, classes: int | None = None, image: int | None = None) -> Network:
+def planned_network(
+    name: str,
+    classes: int | None = None,
+    image: int | None = None,
+    *,
+    width: int | None = None,
+    batch_norm: bool = True,
+    checkpoint: Collection[str] = (),
+    channels_last: bool = False,
+) -> Network:
     """Returns a network ready to be planned, without the memory of its weights.
 
     Args:
         name: as `networks.build_network`.
         classes: outputs of its last layer; by default 10 with the CIFAR stem and 1000 else.
         image: the side of square images in pixels; by default 32 with the CIFAR stem and 224 else.
+        width: channels of the first stage of ``resnet18-cifar``; None for the lab's.
+        batch_norm: False leaves every batch norm of a ResNet out.
+        checkpoint: paths of the blocks that are recomputed in the backward pass.
+        channels_last: whether weights and images lie in memory channel by channel.
 
     Raises:
         InputError: for an unknown name, or an image that the network cannot take.
@@ -24,8 +39,11 @@ def planned_network(name: str, classes: int | None = None, image: int | None = N
     cifar = known is not None and known.stem == "cifar"
     classes = (10 if cifar else 1000) if classes is None else classes
     image = (32 if cifar else 224) if image is None else image
-    if known is None:
-        return _traced(name, classes, image)
+    other = {} if width is None else {"width": width}
+    other |= {} if batch_norm else {"batch_norm": False}
+    if known is None or other or checkpoint or channels_last:
+        passes = {"checkpoint": tuple(checkpoint), "channels_last": channels_last}
+        return _traced(name, classes, image, other, passes)
     return _walked(name, replace(known, classes=classes), image)
 
 
@@ -53,7 +71,9 @@ def _walked(name: str, network: ResNet, image: int) -> Network:
     )
 
 
-def _traced(name: str, classes: int, image: int) -> Network:
+def _traced(
+    name: str, classes: int, image: int, build: dict[str, Any], trace: dict[str, Any]
+) -> Network:
     # These import torch, which takes longer than a recurrence.
     from hpml_lab.workloads.networks import build_network
     from hpml_lab.workloads.planning import plan_module
@@ -62,7 +82,7 @@ def _traced(name: str, classes: int, image: int) -> Network:
 
     shape = (3, whole("image", image, 1), image)
     with EmptyWeights():
-        model = build_network(name, classes=whole("classes", classes, 1))
+        model = build_network(name, classes=whole("classes", classes, 1), **build)
     counts = summarise(model, shape)
     return Network(
         name=name,
@@ -73,5 +93,5 @@ def _traced(name: str, classes: int, image: int) -> Network:
         flops_per_sample=counts.flops_per_sample,
         products=[name for name, part in model.named_modules() if type(part).__name__ == "Linear"],
         method="trace",
-        passes=partial(plan_module, model, shape),
+        passes=partial(plan_module, model, shape, **trace),
     )

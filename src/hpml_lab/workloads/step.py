@@ -60,6 +60,7 @@ class TrainingStep:
         precision: as given.
         tokens: as given.
         scaler: the gradient scaler of ``float16``; None in other precisions.
+        needs_closure: whether the optimizer takes forward and backward pass itself.
         loss_hook: called with each loss before its backward pass; None for nothing.
 
     Raises:
@@ -86,7 +87,7 @@ class TrainingStep:
         self.loss, self.compute_loss = loss, compute_loss
         self._check_loss()
         self._check_models()
-        self._needs_closure = self._check_optimizers()
+        self.needs_closure = self._check_optimizers()
         self._samples = None if samples is None else whole("samples", samples, 1)
         self._batch = self._checked_batch(batch)
         self.tokens = None if tokens is None else whole("tokens", tokens, 1)
@@ -172,7 +173,7 @@ class TrainingStep:
             return self.loss(outputs, targets), outputs
 
     def _take(self, forward: Callable[[], Tensor]) -> Tensor:
-        if self._needs_closure:
+        if self.needs_closure:
             return self._take_closure(forward)
         value = self._backward(forward)
         for optimizer in self.optimizers:

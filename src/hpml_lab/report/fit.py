@@ -1,0 +1,82 @@
+"""What a GPU adds to a step's tensors, and whether it fits, as a record and in words."""
+
+from dataclasses import asdict
+from typing import Any
+
+from hpml_lab.report.answers.answer import Answer
+from hpml_lab.theory.fitting import Fit
+from hpml_lab.units import mebibytes
+
+TRACED = (
+    "Traced on the CPU's operators: a GPU's may keep something else, such as layer norms and "
+    "softmax in float32 under its autocast, so what it allocates is not known to the byte."
+)
+
+
+def record(fit: Fit, largest_batch: int | None) -> dict[str, Any]:
+    """Returns the keys of `predict`'s JSON that are about a GPU.
+
+    Args:
+        fit: of the step.
+        largest_batch: that fits; None if it is not known.
+    """
+    gpu = fit.gpu
+    terms = {
+        "allocated_bytes": gpu.allocated_bytes,
+        "reserved_bytes": gpu.reserved_bytes,
+        "device_used_bytes": gpu.device_used_bytes,
+    }
+    found: dict[str, Any] = {"gpu": asdict(gpu) | terms, "gpu_leaves_out": fit.device.left_out}
+    if fit.fits is not None:
+        found |= {
+            "device_memory_bytes": fit.device.memory_bytes,
+            "margin": fit.device.margin,
+            "needed_bytes": fit.needed_bytes,
+            "fits": fit.fits,
+        }
+    return found if largest_batch is None else found | {"largest_batch": largest_batch}
+
+
+def answer(heading: str, fit: Fit, largest_batch: int | None, caveats: list[str]) -> Answer:
+    """Returns the terms as a table, and behind it whether the step fits.
+
+    Args:
+        heading: what was planned.
+        fit: of the step.
+        largest_batch: that fits; None if it is not known.
+        caveats: sentences on what the plan itself may miss on a GPU.
+    """
+    gpu = fit.gpu
+    terms = {
+        "tensors": gpu.tensors_bytes,
+        "rounding to blocks": gpu.rounding_bytes,
+        "workspace of matrix products": gpu.workspace_bytes,
+        "= allocated": gpu.allocated_bytes,
+        "cached by the allocator": gpu.cached_bytes,
+        "= reserved": gpu.reserved_bytes,
+        "context": gpu.context_bytes,
+        "= device used": gpu.device_used_bytes,
+    }
+    sentences = [
+        *([f"{fit.sentence}."] if fit.sentence else []),
+        *([_largest(largest_batch)] if largest_batch is not None else []),
+        f"Left out: {', '.join(fit.device.left_out)}"
+        + ("; --margin keeps a share of the memory free for it." if fit.sentence else "."),
+        *caveats,
+    ]
+    return Answer(
+        "",
+        "What a GPU adds to it",
+        heading,
+        ["term", "bytes", "size"],
+        [[name, *_shown(value)] for name, value in terms.items()],
+        sentences,
+    )
+
+
+def _largest(batch: int) -> str:
+    return f"Largest batch that fits: {batch:,}." if batch else "Not even one sample fits."
+
+
+def _shown(value: int | None) -> list[str]:
+    return ["-", "-"] if value is None else [f"{value:,}", mebibytes(value)]

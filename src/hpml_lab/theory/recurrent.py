@@ -1,0 +1,36 @@
+"""What oneDNN keeps of a recurrent layer for its backward pass, beside outputs and states."""
+
+_PAGE_BYTES = 4096
+_ELEMENT_BYTES = 4
+_LINE = 16  # float32 elements of a cache line
+_ALIASED = 256  # rows of so many elements are put further apart
+
+
+def lstm_workspace_bytes(time: int, batch: int, inputs: int, hidden: int) -> int:
+    """Returns the workspace of one direction of one LSTM layer in training, float32, in bytes.
+
+    Its parts begin at pages: gates, projected states, three sets of states of the layer before and
+    two of cell states, for two layers and one more time step. Source: `set_workspace_sizes` in
+    oneDNN's src/cpu/rnn/rnn_utils.cpp, held against the operator for shapes of all kinds.
+
+    Args:
+        time: steps.
+        batch: sequences.
+        inputs: width of the layer's input.
+        hidden: width of its output.
+    """
+    rows = 2 * (time + 1) * batch
+    gates = _pages(time * batch * _row(4 * hidden))
+    projected = _pages(time * batch * _row(hidden))
+    states = _pages(rows * _row(max(inputs, hidden)))
+    cells = _pages(rows * hidden)
+    return gates + projected + 3 * states + 2 * cells
+
+
+def _row(elements: int) -> int:
+    whole = -(-elements // _LINE) * _LINE
+    return whole + (_LINE if whole % _ALIASED == 0 else 0)
+
+
+def _pages(elements: int) -> int:
+    return -(-elements * _ELEMENT_BYTES // _PAGE_BYTES) * _PAGE_BYTES

@@ -1,0 +1,164 @@
+"""What would make a training fit that does not: each way with its new peak, the cheapest first."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from hpml_lab.theory.fitting import Device, Fit, Way
+from hpml_lab.theory.plan import Plan
+from hpml_lab.theory.timeline import Timeline
+from hpml_lab.workloads.declared import Workload
+from hpml_lab.workloads.plans import Change, as_on_gpu, plan_changed
+from hpml_lab.workloads.step import TrainingStep
+
+_BATCH = "batch_size"
+_FEWEST_BLOCKS = 4
+_STATE_SHARE = 4  # of float32: a byte an element
+_MOST_PARTS = 64
+
+
+def ways(function: Workload, settings: Mapping[str, Any], device: Device, now: Fit) -> list[Way]:
+    """Returns ways to need less memory than now, those that fit first, of each the least first.
+
+    Tried are updates by a loop or in one kernel, smaller batches whose gradients add up, blocks
+    that are recomputed in the backward pass, bfloat16 autocast, and optimizer state of 8 bits.
+
+    Args:
+        function: the workload.
+        settings: parameters of it.
+        device: which it does not fit into.
+        now: as it is.
+
+    Raises:
+        InputError: if it cannot be planned at all.
+    """
+    planned = partial(plan_changed, function, settings)
+    found = [
+        Way("update by a loop over tensors: foreach=False", planned(_looping).fit(device)),
+        Way(
+            "bfloat16 autocast",
+            planned(both(as_on_gpu, _bfloat16)).fit(device),
+            changes_numbers=True,
+        ),
+        _eight_bits(planned(as_on_gpu), device),
+        *_accumulating(function, settings, device),
+        *_recomputing(planned, device),
+    ]
+    less = [way for way in found if way.fit.fits or _size(way.fit) < _size(now)]
+    return sorted(less, key=lambda way: (not way.fit.fits, way.fit.needed_bytes))
+
+
+def _size(fit: Fit) -> int:
+    return fit.gpu.tensors_bytes
+
+
+def _looping(step: TrainingStep) -> None:
+    for optimizer in step.optimizers:
+        for group in optimizer.param_groups:
+            group |= {"foreach": False, "fused": False} if "foreach" in group else {}
+
+
+def _bfloat16(step: TrainingStep) -> None:
+    step.precision = "bfloat16"
+
+
+def accumulate(step: TrainingStep) -> None:
+    """Leaves the gradients of a step for the next one to add to."""
+    step.zero_grad = lambda: None  # type: ignore[method-assign]
+
+
+def both(*changes: Change) -> Change:
+    """Returns one change that makes several, in their order."""
+
+    def change(step: TrainingStep) -> None:
+        for each in changes:
+            each(step)
+
+    return change
+
+
+def _eight_bits(plan: Plan, device: Device) -> Way:
+    state = {
+        number for number, name in enumerate(plan.timeline.categories) if name == "optimizer_state"
+    }
+    events = (
+        replace(event, change_bytes=_eighth(event.change_bytes)) if event.block in state else event
+        for event in plan.timeline.events
+    )
+    shorter = replace(plan, timeline=Timeline(tuple(events), plan.timeline.categories))
+    return Way("optimizer state of 8 bits, its scales apart", shorter.fit(device), True)
+
+
+def _eighth(change_bytes: int) -> int:
+    size = -(-abs(change_bytes) // _STATE_SHARE)
+    return size if change_bytes > 0 else -size
+
+
+def _accumulating(function: Workload, settings: Mapping[str, Any], device: Device) -> Iterator[Way]:
+    batch, parts = settings.get(_BATCH), 2
+    while batch is not None and parts <= _MOST_PARTS and batch // parts:
+        smaller = {**settings, _BATCH: batch // parts}
+        found = plan_changed(function, smaller, both(as_on_gpu, accumulate)).fit(device)
+        if found.fits or 2 * parts > _MOST_PARTS or not batch // (2 * parts):
+            name = f"{parts} batches of {batch // parts:,} whose gradients add up"
+            yield Way(f"{name}; batch norm sees smaller batches", found)
+            return
+        parts *= 2
+
+
+def _recomputing(planned: Callable[[Change], Plan], device: Device) -> Iterator[Way]:
+    names: list[str] = []
+    planned(lambda step: names.extend(recomputable(step.models)))
+
+    def fit(count: int) -> Fit:
+        return planned(both(as_on_gpu, partial(recompute, names=names[:count]))).fit(device)
+
+    if not names:
+        return
+    few, many = 1, len(names)
+    while few < many and fit(many).fits:  # the fewest that are enough, if all of them are
+        middle = (few + many) // 2
+        few, many = (few, middle) if fit(middle).fits else (middle + 1, many)
+    found = fit(many)
+    yield Way(f"recompute {many} of {len(names)} blocks, {names[0]} to {names[many - 1]}", found)
+
+
+def recomputable(models: Sequence[nn.Module]) -> list[str]:
+    """Returns the paths of the blocks of models: what their lists and sequences consist of.
+
+    The outermost ones, or of fewer than four the ones in them.
+    """
+    prefixes = [f"{number}." if len(models) > 1 else "" for number in range(len(models))]
+    roots = list(zip(prefixes, models, strict=True))
+    found = [name for prefix, model in roots for name in _blocks(prefix, model)]
+    while 0 < len(found) < _FEWEST_BLOCKS:
+        inner = [name for path in found for name in _blocks(f"{path}.", _at(models, path))]
+        if not inner:
+            break
+        found = inner
+    return found
+
+
+def _blocks(prefix: str, module: nn.Module) -> Iterator[str]:
+    for name, child in module.named_children():
+        listed = isinstance(module, nn.ModuleList | nn.Sequential)
+        if listed and any(True for _ in child.children()):
+            yield prefix + name
+        elif not listed:
+            yield from _blocks(f"{prefix}{name}.", child)
+
+
+def recompute(step: TrainingStep, names: Sequence[str]) -> None:
+    """Lets blocks keep their inputs alone, and run once more in the backward pass."""
+    for name in names:
+        block = _at(step.models, name)
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+
+def _at(models: Sequence[nn.Module], path: str) -> nn.Module:
+    root = models[0] if len(models) == 1 else nn.ModuleList(models)
+    return root.get_submodule(path)

@@ -1,0 +1,484 @@
+"""Workloads of many kinds, small: what people train, as functions that return a step."""
+
+from functools import partial
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations
+from torch.nn.utils.rnn import pack_padded_sequence
+from torch.utils.checkpoint import checkpoint
+
+from hpml_lab import TrainingStep
+
+TIME, WIDTH, CLASSES = 7, 16, 5
+
+
+def rows(batch_size, width=WIDTH):
+    """Rows and classes."""
+    return torch.randn(batch_size, width), torch.randint(0, CLASSES, (batch_size,))
+
+
+def words(batch_size, length=TIME, vocabulary=20):
+    """Numbers of words, and those that follow."""
+    return [torch.randint(0, vocabulary, (batch_size, length)) for _ in range(2)]
+
+
+def sgd(model, **options):
+    """The plainest optimizer with state."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return torch.optim.SGD(trained, **({"lr": 0.01, "momentum": 0.9} | options))
+
+
+def pair(model, batch, loss=functional.cross_entropy, optimizer=None, **options):
+    """A step on inputs and targets."""
+    return TrainingStep(model, optimizer or sgd(model), loss, tuple(batch), **options)
+
+
+def own(model, batch, compute_loss, optimizer=None, **options):
+    """A step with a loss of its own."""
+    optimizer = optimizer or sgd(model)
+    return TrainingStep(model, optimizer, batch=batch, compute_loss=compute_loss, **options)
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer and a head on its last output."""
+
+    def __init__(self, kind, **options):
+        super().__init__()
+        self.layer = kind(WIDTH, 12, batch_first=True, **options)
+        self.head = nn.Linear(24 if options.get("bidirectional") else 12, CLASSES)
+
+    def forward(self, inputs):
+        return self.head(self.layer(inputs)[0][:, -1])
+
+
+def recurrent(batch_size=4, kind=nn.LSTM, **options):
+    """Of some layers, directions and dropout."""
+    inputs = torch.randn(batch_size, TIME, WIDTH)
+    labels = torch.randint(0, CLASSES, (batch_size,))
+    return pair(Recurrent(kind, **options), (inputs, labels))
+
+
+def packed(batch_size=4):
+    """Sequences of other lengths, packed."""
+    layer = nn.LSTM(WIDTH, 12)
+    lengths = torch.arange(TIME, TIME - batch_size, -1)
+    inputs = torch.randn(TIME, batch_size, WIDTH)
+
+    def loss(model, batch):
+        return model(pack_padded_sequence(batch, lengths))[0].data.square().mean()
+
+    return own(layer, inputs, loss, samples=batch_size)
+
+
+def cells(batch_size=4):
+    """A cell called once a word."""
+    cell = nn.LSTMCell(WIDTH, 12)
+
+    def loss(model, batch):
+        state = None
+        for word in batch.unbind(1):
+            state = model(word, state)
+        return state[0].square().mean()
+
+    return own(cell, torch.randn(batch_size, TIME, WIDTH), loss)
+
+
+class Attention(nn.Module):
+    """Scaled dot products of a projection with itself."""
+
+    def __init__(self, dropout=0.0, mask=None):
+        super().__init__()
+        self.project, self.dropout, self.mask = nn.Linear(WIDTH, 3 * WIDTH), dropout, mask
+        self.bias = nn.Parameter(torch.zeros(TIME, TIME)) if mask == "learnt" else None
+
+    def forward(self, inputs):
+        query, key, value = (
+            part.unflatten(-1, (2, -1)).transpose(1, 2)
+            for part in self.project(inputs).chunk(3, -1)
+        )
+        told = self.bias
+        if self.mask == "boolean":
+            told = torch.ones(TIME, TIME, dtype=torch.bool, device=inputs.device).tril()
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, told, self.dropout, is_causal=self.mask == "causal"
+        )
+        return mixed.transpose(1, 2).flatten(2)
+
+
+def attention(batch_size=4, dropout=0.0, mask=None):
+    """One layer of it."""
+    inputs = torch.randn(batch_size, TIME, WIDTH)
+    return own(Attention(dropout, mask), inputs, lambda model, batch: model(batch).square().mean())
+
+
+def strided_attention(batch_size=4):
+    """Values whose last dimension is not the innermost one."""
+    model = nn.Linear(WIDTH, WIDTH)
+
+    def loss(model, batch):
+        query = model(batch).unflatten(-1, (2, -1)).transpose(1, 2)
+        value = query.transpose(-1, -2).contiguous().transpose(-1, -2)
+        return functional.scaled_dot_product_attention(query, query, value).square().mean()
+
+    return own(model, torch.randn(batch_size, TIME, WIDTH), loss)
+
+
+def multihead(batch_size=4, need_weights=True):
+    """With the attention's weights, or without."""
+    model = nn.MultiheadAttention(WIDTH, 2, dropout=0.1, batch_first=True)
+
+    def loss(model, batch):
+        return model(batch, batch, batch, need_weights=need_weights)[0].square().mean()
+
+    return own(model, torch.randn(batch_size, TIME, WIDTH), loss)
+
+
+class UNet(nn.Module):
+    """Down, up, and across."""
+
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.GroupNorm(2, 8), nn.SiLU())
+        self.deep = nn.Sequential(
+            nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.GELU(),
+            nn.ConvTranspose2d(16, 8, 2, stride=2),
+        )  # fmt: skip
+        self.out = nn.Conv2d(16, 2, 1)
+
+    def forward(self, images):
+        wide = self.down(images)
+        return self.out(torch.cat([wide, self.deep(wide)], 1))
+
+
+def unet(batch_size=2):
+    """Pixels into two classes."""
+    labels = torch.randint(0, 2, (batch_size, 16, 16))
+    return pair(UNet(), (torch.randn(batch_size, 3, 16, 16), labels))
+
+
+def upsampled(batch_size=2):
+    """Interpolated, padded and normalised by instance."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.InstanceNorm2d(4, affine=True),
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.ReflectionPad2d(1),
+        nn.Conv2d(4, 3, 3),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+    return pair(model, (torch.randn(batch_size, 3, 10, 10), torch.randint(0, 3, (batch_size,))))
+
+
+class TwoHeads(nn.Module):
+    """A trunk with two heads in a dict."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Linear(WIDTH, 32)
+        self.heads = nn.ModuleDict({"a": nn.Linear(32, CLASSES), "b": nn.Linear(32, 1)})
+
+    def forward(self, inputs):
+        shared = self.trunk(inputs).relu()
+        return {name: head(shared) for name, head in self.heads.items()}
+
+
+def two_heads(batch_size=4):
+    """A sum of two losses."""
+    inputs, labels = rows(batch_size)
+    batch = {"inputs": inputs, "labels": labels, "values": torch.randn(batch_size, 1)}
+
+    def loss(model, batch):
+        out = model(batch["inputs"])
+        first = functional.cross_entropy(out["a"], batch["labels"])
+        return first + functional.huber_loss(out["b"], batch["values"])
+
+    return own(TwoHeads(), batch, loss)
+
+
+class Blocks(nn.Module):
+    """Linear layers, each recomputed if so told, called by what."""
+
+    def __init__(self, *, recompute=False, by_forward=False, plain_list=False):
+        super().__init__()
+        layers = [nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Tanh()) for _ in range(3)]
+        self.layers = layers if plain_list else nn.ModuleList(layers)
+        self.recompute, self.by_forward = recompute, by_forward
+        self.head = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, inputs):
+        for layer in self.layers:
+            call = layer.forward if self.by_forward else layer
+            inputs = (
+                checkpoint(call, inputs, use_reentrant=False) if self.recompute else call(inputs)
+            )
+        return self.head(inputs)
+
+
+def blocks(batch_size=4, **options):
+    """Three of them."""
+    return pair(Blocks(**options), rows(batch_size))
+
+
+def plain_list(batch_size=4):
+    """Layers in a list that PyTorch does not know; the optimizer does."""
+    model = Blocks(plain_list=True)
+    parameters = [*model.parameters(), *(p for layer in model.layers for p in layer.parameters())]
+    optimizer = torch.optim.SGD(parameters, 0.01, momentum=0.9)
+    return pair(model, rows(batch_size), optimizer=optimizer)
+
+
+def deep(batch_size=4, frozen=(), activation=nn.Tanh):
+    """Four layers of which some are frozen."""
+    model = nn.Sequential(
+        nn.Linear(WIDTH, 24), activation(), nn.Linear(24, 24), activation(), nn.Linear(24, CLASSES)
+    )
+    for number in frozen:
+        model[number].requires_grad_(requires_grad=False)
+    return pair(model, rows(batch_size), optimizer=torch.optim.AdamW(model.parameters()))
+
+
+class LowRank(nn.Module):
+    """A frozen layer and two narrow ones beside it."""
+
+    def __init__(self, layer, rank=2):
+        super().__init__()
+        self.layer = layer.requires_grad_(requires_grad=False)
+        self.down = nn.Linear(layer.in_features, rank, bias=False)
+        self.up = nn.Linear(rank, layer.out_features, bias=False)
+
+    def forward(self, inputs):
+        return self.layer(inputs) + self.up(self.down(inputs))
+
+
+def lora(batch_size=4):
+    """Adapters of rank two."""
+    model = nn.Sequential(LowRank(nn.Linear(WIDTH, 24)), nn.GELU(), LowRank(nn.Linear(24, CLASSES)))
+    return pair(model, rows(batch_size))
+
+
+class Tied(nn.Module):
+    """A language model whose head is its embedding."""
+
+    def __init__(self, vocabulary=20):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, WIDTH)
+        self.layer = nn.TransformerEncoderLayer(WIDTH, 2, 32, batch_first=True, norm_first=True)
+        self.head = nn.Linear(WIDTH, vocabulary, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, tokens):
+        return self.head(self.layer(self.embedding(tokens))).flatten(0, 1)
+
+
+def tied(batch_size=4, dtype=torch.float32, **options):
+    """Next words."""
+    model = Tied().to(dtype)
+    inputs, targets = words(batch_size)
+    return pair(
+        model, (inputs, targets), lambda o, t: functional.cross_entropy(o, t.flatten()),
+        torch.optim.AdamW(model.parameters()), **options,
+    )  # fmt: skip
+
+
+def closure(batch_size=4):
+    """LBFGS, which calls the step itself."""
+    model = nn.Linear(WIDTH, CLASSES)
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3, history_size=2)
+    return pair(model, rows(batch_size), optimizer=optimizer)
+
+
+def optimized(batch_size=4, kind=torch.optim.Adam, **options):
+    """Two layers with some optimizer."""
+    model = nn.Sequential(
+        nn.Linear(WIDTH, 24, bias=False), nn.ReLU(), nn.Linear(24, CLASSES, bias=False)
+    )
+    return pair(model, rows(batch_size), optimizer=kind(model.parameters(), **options))
+
+
+def sparse(batch_size=4):
+    """Gradients of an embedding that hold its rows alone."""
+    model = nn.Embedding(50, WIDTH, sparse=True)
+    inputs, _ = words(batch_size)
+    optimizer = torch.optim.SparseAdam(model.parameters())
+    return own(model, inputs, lambda m, b: m(b).square().mean(), optimizer)
+
+
+def bag(batch_size=4):
+    """An embedding that adds its words up."""
+    model = nn.Sequential(nn.EmbeddingBag(50, WIDTH), nn.Linear(WIDTH, CLASSES))
+    return pair(model, (words(batch_size)[0], rows(batch_size)[1]))
+
+
+class Listed(nn.Module):
+    """Weights in a ParameterList, and a tensor that is no buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = nn.ParameterList(torch.randn(WIDTH, WIDTH) for _ in range(3))
+        self.scale = torch.full((WIDTH,), 0.5)
+
+    def forward(self, inputs):
+        for weight in self.weights:
+            inputs = (inputs @ weight).tanh() * self.scale
+        return inputs
+
+
+def parameter_list(batch_size=4):
+    """Three of them."""
+    return own(Listed(), rows(batch_size)[0], lambda m, b: m(b).square().mean())
+
+
+def normed(batch_size=4, how=parametrizations.weight_norm):
+    """A weight that is computed from others."""
+    model = nn.Sequential(how(nn.Linear(WIDTH, 24)), nn.ReLU(), nn.Linear(24, CLASSES))
+    return pair(model, rows(batch_size))
+
+
+def lazy(batch_size=4):
+    """A layer whose width its first input says."""
+    return pair(nn.Sequential(nn.LazyLinear(CLASSES)), rows(batch_size))
+
+
+def reading(batch_size=4):
+    """A loss that decides by a value."""
+    model = nn.Linear(WIDTH, CLASSES)
+
+    def loss(model, batch):
+        value = model(batch).square().mean()
+        return value if value.item() > 0 else -value
+
+    return own(model, rows(batch_size)[0], loss)
+
+
+def convolution(batch_size=2, dimensions=1):
+    """Of one or three dimensions."""
+    kind = {1: nn.Conv1d, 3: nn.Conv3d}[dimensions]
+    model = nn.Sequential(kind(3, 4, 3), nn.Flatten(), nn.Linear(4 * 4**dimensions, CLASSES))
+    inputs = torch.randn(batch_size, 3, *[6] * dimensions)
+    return pair(model, (inputs, torch.randint(0, CLASSES, (batch_size,))))
+
+
+def bilinear(batch_size=4):
+    """Two inputs multiplied."""
+    model = nn.Bilinear(WIDTH, WIDTH, 3)
+    return own(model, [rows(batch_size)[0]] * 2, lambda m, b: m(*b).square().mean())
+
+
+def spectral(batch_size=2):
+    """Through a Fourier transform and back."""
+    model = nn.Linear(WIDTH, WIDTH)
+
+    def loss(model, batch):
+        return torch.fft.irfft(torch.fft.rfft(model(batch)), n=WIDTH).square().mean()
+
+    return own(model, rows(batch_size)[0], loss)
+
+
+def accumulated(batch_size=4):
+    """A step of its own makes: two halves, gradients added up in the loss."""
+    model = nn.Sequential(nn.Linear(WIDTH, 24), nn.ReLU(), nn.Linear(24, CLASSES))
+
+    def loss(model, batch):
+        halves = zip(*(part.chunk(2) for part in batch), strict=True)
+        return sum(functional.cross_entropy(model(x), y) for x, y in halves) / 2
+
+    return own(model, rows(batch_size), loss)
+
+
+def penalty(batch_size=4):
+    """A gradient of a gradient, as critics are held smooth."""
+    model = nn.Sequential(nn.Linear(WIDTH, 24), nn.Tanh(), nn.Linear(24, 1))
+
+    def loss(model, batch):
+        inputs = batch.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(model(inputs).sum(), inputs, create_graph=True)
+        return (slope.norm(dim=1) - 1).square().mean()
+
+    return own(model, rows(batch_size)[0], loss)
+
+
+def contrastive(batch_size=6):
+    """All pairs of a batch: bytes grow with its square."""
+    model = nn.Linear(WIDTH, 8)
+
+    def loss(model, batch):
+        out = functional.normalize(model(batch))
+        return functional.cross_entropy(out @ out.T, torch.arange(len(batch), device=batch.device))
+
+    return own(model, rows(batch_size)[0], loss)
+
+
+OPTIMIZERS = [
+    (torch.optim.Adafactor, {}),
+    (torch.optim.Muon, {"lr": 0.01}),
+    (torch.optim.NAdam, {}),
+    (torch.optim.RAdam, {}),
+    (torch.optim.Adamax, {}),
+    (torch.optim.ASGD, {}),
+    (torch.optim.Rprop, {}),
+    (torch.optim.Adam, {"amsgrad": True, "foreach": True}),
+    (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "foreach": True}),
+    (torch.optim.AdamW, {"fused": True}),
+    (torch.optim.RMSprop, {"centered": True, "momentum": 0.5}),
+]
+KINDS = {
+    "lstm": recurrent,
+    "lstm, two layers": partial(recurrent, num_layers=2, dropout=0.2),
+    "lstm, both ways": partial(recurrent, bidirectional=True),
+    "gru": partial(recurrent, kind=nn.GRU),
+    "rnn": partial(recurrent, kind=nn.RNN),
+    "lstm cells": cells,
+    "attention": attention,
+    "attention, dropout": partial(attention, dropout=0.3),
+    "attention, causal": partial(attention, mask="causal"),
+    "attention, boolean mask": partial(attention, mask="boolean"),
+    "attention, learnt mask": partial(attention, mask="learnt"),
+    "attention, strided": strided_attention,
+    "multihead, weights": multihead,
+    "multihead, no weights": partial(multihead, need_weights=False),
+    "u-net": unet,
+    "upsampled": upsampled,
+    "two heads": two_heads,
+    "checkpointed": partial(blocks, recompute=True),
+    "called by forward": partial(blocks, by_forward=True),
+    "plain list": plain_list,
+    "frozen front": partial(deep, frozen=(0,)),
+    "frozen middle": partial(deep, frozen=(2,)),
+    "frozen end": partial(deep, frozen=(4,)),
+    "all but the last frozen": partial(deep, frozen=(0, 2)),
+    "mish": partial(deep, activation=nn.Mish),
+    "selu": partial(deep, activation=nn.SELU),
+    "softplus": partial(deep, activation=nn.Softplus),
+    "hardswish": partial(deep, activation=nn.Hardswish),
+    "prelu": partial(deep, activation=nn.PReLU),
+    "rrelu": partial(deep, activation=nn.RReLU),
+    "lora": lora,
+    "tied": tied,
+    "tied, bfloat16 autocast": partial(tied, precision="bfloat16"),
+    "tied, pure bfloat16": partial(tied, dtype=torch.bfloat16),
+    "tied, float16 and scaler": partial(tied, precision="float16"),
+    "lbfgs": closure,
+    "embedding bag": bag,
+    "parameter list": parameter_list,
+    "weight norm": normed,
+    "spectral norm": partial(normed, how=parametrizations.spectral_norm),
+    "one dimension": convolution,
+    "three dimensions": partial(convolution, dimensions=3),
+    "bilinear": bilinear,
+    "fourier": spectral,
+    "accumulated": accumulated,
+    "gradient penalty": penalty,
+    "contrastive": contrastive,
+} | {
+    f"{kind.__name__.lower()} {' '.join(options)}".strip(): partial(optimized, kind=kind, **options)
+    for kind, options in OPTIMIZERS
+}
+REFUSED = {
+    "packed sequences": (packed, "_pack_padded_sequence"),
+    "sparse embedding": (sparse, "the gradient of weight is sparse"),
+    "lazy layer": (lazy, "lazy layers cannot be planned; give them their widths"),
+    "a loss that reads": (reading, "cannot be planned on tensors without values"),
+}
