@@ -273,6 +273,22 @@ def test_one_disturbed_process_is_left_out():
     assert verdict_of(found).ratio == pytest.approx(1, abs=0.01)
 
 
+def test_a_process_that_was_mostly_disturbed_has_no_say_at_all():
+    """Two cases of three were disturbed in all processes: neither has the third one, 20 % faster."""
+    quiet = run(*(case(name, *STEADY) for name in "abc"))
+    cases = [case(name, *(10 * median for median in STEADY)) for name in "ab"]
+    for found in cases:
+        found.measurement.sampling.extend(Sampling(1, 1, "budget", disturbed=True) for _ in STEADY)
+    calm = case("c", *(0.8 * median for median in STEADY))
+    calm.measurement.sampling.extend(Sampling(1, 1, "budget") for _ in STEADY)
+    found = verdict_of(compare([quiet], [run(*cases, calm)]), "c")
+    assert (found.verdict, found.processes) == ("inconclusive", (3, 0))
+    assert found.reason.startswith("the contender was disturbed in 3 of 3 processes")
+    others = [case(name, *STEADY) for name in "de"]
+    found = verdict_of(compare([quiet], [run(*cases, calm, *others)]), "c")
+    assert found.verdict == "improved"
+
+
 def test_peaks_of_memory_are_compared_like_counters():
     """Four bytes more are a regression; what the process holds beside them is not compared."""
     sides = [

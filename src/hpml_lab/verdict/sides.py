@@ -1,6 +1,7 @@
 """One side of a comparison: the cases of its runs, with the processes that measured each."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,17 +59,36 @@ def cases_of(runs: Sequence[Run]) -> dict[str, Case]:
     """Returns the cases of all runs by full name, in the order in which they appear."""
     cases: dict[str, Case] = {}
     for index, run in enumerate(runs):
+        spoilt = _mostly_disturbed(run)
         for benchmark in run.benchmarks:
-            _enter(cases.setdefault(benchmark.fullname, Case(benchmark.fullname)), index, benchmark)
+            case = cases.setdefault(benchmark.fullname, Case(benchmark.fullname))
+            _enter(case, index, benchmark, spoilt)
         for fullname, failures in (run.hpml.unmeasured if run.hpml else {}).items():
             cases.setdefault(fullname, Case(fullname)).failures.extend(failures)
     return cases
 
 
-def _enter(case: Case, run: int, benchmark: Benchmark) -> None:
+def _mostly_disturbed(run: Run) -> set[int]:
+    """Returns the places of the processes of which half of the cases or more were disturbed.
+
+    Who took the machine then was there for the others too, though they did not wait for it.
+    """
+    measured, disturbed = Counter[int](), Counter[int]()
+    for ours in (benchmark.measurement for benchmark in run.benchmarks):
+        measured.update(
+            place for place, rounds in enumerate(ours.processes if ours else []) if rounds
+        )
+        disturbed.update(_disturbed(ours))
+    return {place for place, count in disturbed.items() if 2 * count >= measured[place]}
+
+
+def _enter(case: Case, run: int, benchmark: Benchmark, spoilt: Collection[int]) -> None:
     ours = benchmark.measurement
-    case.logs[run] = process_logs(benchmark)
-    case.disturbed += len(_disturbed(ours))
+    logs = process_logs(benchmark)
+    more = [place for place in spoilt if place < len(logs) and np.isfinite(logs[place])]
+    logs[more] = np.nan
+    case.logs[run] = logs
+    case.disturbed += len(_disturbed(ours)) + len(more)
     case.present = case.present or ours is None or any(ours.processes)
     case.measurement = ours or case.measurement
     if ours is not None:
