@@ -274,7 +274,7 @@ def test_one_disturbed_process_is_left_out():
 
 
 def test_a_process_that_was_mostly_disturbed_has_no_say_at_all():
-    """Two cases of three were disturbed in all processes: neither has the third one, 20 % faster."""
+    """Of three cases two were disturbed in all processes: the third is not called faster."""
     quiet = run(*(case(name, *STEADY) for name in "abc"))
     cases = [case(name, *(10 * median for median in STEADY)) for name in "ab"]
     for found in cases:
