@@ -20,7 +20,7 @@ from light_work import WORK
 SUITE = "experiments/repeatability/test_light.py"
 SOURCE = Path("experiments/repeatability/light_work.py")
 BUDGET_S = "40"
-PYTEST = [SUITE, "--benchmark-max-time=0.25", "-p", "no:hypothesispytest"]
+PYTEST = [SUITE, "-p", "no:hypothesispytest"]
 
 
 def git(*arguments, at="."):

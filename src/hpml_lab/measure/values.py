@@ -68,8 +68,10 @@ def _parameter(value: Any) -> Any:
         return _shortened(whole_text(str(value)))
     if is_value(value):
         return value
-    if isinstance(value, type) or inspect.isroutine(value):
+    if isinstance(value, type):
         return value.__qualname__
+    if inspect.isroutine(value):
+        return value.__name__  # as pytest names it; a decorator moves it to another place
     if isinstance(value, set | frozenset) or is_dataclass(value):
         return _NAMELESS
     text = str(value)
