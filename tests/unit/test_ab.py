@@ -236,4 +236,4 @@ def test_a_process_that_hangs_is_given_up(repository, tmp_path):
     """It is killed at the limit, and the error says what to do."""
     side = Revision("HEAD", "", repository, None, Path(), PYTEST[1:], limit_s=0.01)
     with pytest.raises(MeasurementError, match=r"HEAD took longer than 0\.01 s, give --budget"):
-        side.measure(1, 0, [], tmp_path)
+        side.start(1, 0, [], tmp_path, tmp_path / "turns").finish()

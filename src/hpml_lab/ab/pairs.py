@@ -9,7 +9,8 @@ from hpml_lab.history.run import Run
 from hpml_lab.verdict.compare import compare
 from hpml_lab.verdict.comparison import Comparison, Verdict
 
-Measuring = Callable[[int, Collection[str]], Run]  # a pair's number, what to leave out
+Finish = Callable[[], Run]
+Measuring = Callable[[int, Collection[str]], Finish]  # a pair's number, what to leave out
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Pairs:
     """The pairs of one comparison.
 
     Args:
-        base: measures a process of the baseline.
+        base: starts a process of the baseline, and gives what waits for its run.
         new: of the contender.
         seed: of the order within pairs.
         alpha: the chance of any false alarm in all of it.
@@ -73,7 +74,7 @@ class Pairs:
         raise AssertionError("there is always another look")
 
     def _measure(self) -> None:
-        """Measures one more pair, either side first; every second pair the other way round.
+        """Measures one more pair at once, either side first; every second pair the other way round.
 
         What it costs to be first then cancels, whatever the seed.
         """
@@ -82,7 +83,8 @@ class Pairs:
         else:
             self._random.shuffle(self._order)
         sides, number = (self.base, self.new), self.count + 1
-        measured = {side: sides[side](number, self.settled) for side in self._order}
+        started = {side: sides[side](number, self.settled) for side in self._order}
+        measured = {side: finish() for side, finish in started.items()}
         for side, run in measured.items():
             self._runs[side].append(run)
 

@@ -32,6 +32,7 @@ class Job:
         settled: node ids to leave out.
         tree: the revision's folder, from which alone its code may come.
         other: a folder from which none may come.
+        turns: what both processes of a pair lock in turn.
     """
 
     pair: int
@@ -39,6 +40,7 @@ class Job:
     settled: list[str]
     tree: str
     other: str | None
+    turns: str
 
 
 @dataclass(frozen=True)
@@ -63,28 +65,33 @@ class Revision:
     arguments: Sequence[str]
     limit_s: float
 
-    def measure(self, pair: int, seed: int, settled: Collection[str], scratch: Path) -> Run:
-        """Returns what a fresh process measures.
+    def start(
+        self, pair: int, seed: int, settled: Collection[str], scratch: Path, turns: Path
+    ) -> "Process":
+        """Starts a fresh process.
 
         Args:
             pair: its number, from 1.
             seed: of the order of cases.
             settled: node ids to leave out.
             scratch: an empty folder.
-
-        Raises:
-            MeasurementError: if no test could be run, or not in time, with the last lines of
-                pytest's output.
-            RunFileError: if what it wrote is not a run.
+            turns: what it locks in turn with the other process of the pair.
         """
         job, saved, log = scratch / "job.json", scratch / "run.json", scratch / "log"
         other = str(self.other) if self.other else None
-        job.write_text(json.dumps(asdict(Job(pair, seed, [*settled], str(self.tree), other))))
-        command, folder = self._command(saved), self.tree / self.below
-        status = _run(command, folder, self._environment(job), log, self.limit_s)
-        if status not in _MEASURED or not saved.is_file() or not saved.stat().st_size:
-            raise MeasurementError(self._failure(status, log))
-        return read_run(saved)
+        told = Job(pair, seed, [*settled], str(self.tree), other, str(turns))
+        job.write_text(json.dumps(asdict(told)))
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 (the command that the user gave)
+                self._command(saved),
+                cwd=self.tree / self.below,
+                env=self._environment(job),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return Process(self.name, process, saved, log, self.limit_s)
 
     def _command(self, saved: Path) -> list[str]:
         once = ["--hpml-processes=1", f"--benchmark-json={saved}"]
@@ -97,32 +104,56 @@ class Revision:
         kept = {name: value for name, value in os.environ.items() if name not in _OURS}
         return kept | {"PYTHONPATH": os.pathsep.join(path), CHANNEL: str(job)}
 
-    def _failure(self, status: int | None, log: Path) -> str:
+
+@dataclass(frozen=True)
+class Process:
+    """A process that measures one side.
+
+    Attributes:
+        name: of the side.
+        process: pytest.
+        saved: the file that it will leave.
+        log: what it prints.
+        limit_s: it is given up if it takes longer.
+    """
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    saved: Path
+    log: Path
+    limit_s: float
+
+    def finish(self) -> Run:
+        """Returns what it has measured, when it has ended.
+
+        Raises:
+            MeasurementError: if no test could be run, or not in time, with the last lines of
+                pytest's output.
+            RunFileError: if what it wrote is not a run.
+        """
+        try:
+            status: int | None = self.process.wait(self.limit_s)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            self.kill()
+        saved = self.saved
+        if status not in _MEASURED or not saved.is_file() or not saved.stat().st_size:
+            raise MeasurementError(self._failure(status))
+        return read_run(saved)
+
+    def kill(self) -> None:
+        """Ends it and all that it has started; nothing if that has ended."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _failure(self, status: int | None) -> str:
         ended = f"ended with status {status}" if status else "measured nothing"
         if status is None:
             ended = f"took longer than {self.limit_s:g} s, give --budget more or pytest less to do"
-        lines = log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
+        lines = self.log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
         return "\n".join([f"pytest at {self.name} {ended}; its last lines:", *map(_plain, lines)])
-
-
-def _run(
-    command: list[str], folder: Path, environment: dict[str, str], log: Path, limit_s: float
-) -> int | None:
-    """Returns the exit status, None for no end in time; what is left leaves no children."""
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(  # noqa: S603 (the command that the user gave)
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
-            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-        ) as process,
-    ):  # fmt: skip
-        try:
-            return process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _plain(line: str) -> str:

@@ -1,5 +1,6 @@
 """A comparison of two revisions from checking them out to the last look."""
 
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hpml_lab.ab.pairs import Measuring, Pairs
+from hpml_lab.ab.pairs import Finish, Measuring, Pairs
 from hpml_lab.ab.process import Revision
 from hpml_lab.ab.worktrees import worktree
 from hpml_lab.history.git import commit_of, git
@@ -72,10 +73,14 @@ def side_by_side(asked: Asked, tell: Callable[[str], object]) -> Answer:
         MeasurementError: if a side cannot run.
     """
     began_s = time.monotonic()
-    with termination_interrupts(), _revisions(asked) as (base, new, scratch):
+    with (
+        termination_interrupts(),
+        _revisions(asked) as (base, new, scratch),
+        ExitStack() as started,
+    ):
         pairs = Pairs(
-            _measuring(base, asked.seed, scratch, tell),
-            _measuring(new, asked.seed, scratch, tell),
+            _measuring(base, asked.seed, scratch / "base", tell, started),
+            _measuring(new, asked.seed, scratch / "new", tell, started),
             asked.seed,
             asked.alpha,
             asked.margin,
@@ -111,14 +116,22 @@ def _revisions(asked: Asked) -> Iterator[tuple[Revision, Revision, Path]]:
 
 
 def _measuring(
-    side: Revision, seed: int, scratch: Path, tell: Callable[[str], object]
+    side: Revision, seed: int, scratch: Path, tell: Callable[[str], object], started: ExitStack
 ) -> Measuring:
-    def measure(pair: int, settled: Collection[str]) -> Run:
+    def start(pair: int, settled: Collection[str]) -> Finish:
         began_s = time.monotonic()
-        with TemporaryDirectory(dir=scratch) as folder:
-            run = side.measure(pair, seed, settled, Path(folder))
-        spent = seconds(time.monotonic() - began_s)
-        tell(f"pair {pair}, {side.name}: {len(run.benchmarks)} cases in {spent}")
-        return run
+        folder = scratch / str(pair)
+        folder.mkdir(parents=True)
+        process = side.start(pair, seed, settled, folder, scratch.parent / f"turns{pair}")
+        started.callback(process.kill)
 
-    return measure
+        def finish() -> Run:
+            run = process.finish()
+            shutil.rmtree(folder)
+            spent = seconds(time.monotonic() - began_s)
+            tell(f"pair {pair}, {side.name}: {len(run.benchmarks)} cases in {spent}")
+            return run
+
+        return finish
+
+    return start

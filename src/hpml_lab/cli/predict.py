@@ -163,7 +163,10 @@ def _context_bytes(given: str | None) -> int | None:
     if given == "measure":
         from hpml_lab.measure.context import context_bytes
 
-        return context_bytes()
+        found = context_bytes()
+        if found is None:
+            raise InputError("--gpu-context measure needs an NVIDIA GPU here; give its bytes")
+        return found
     if not given.isdecimal():
         raise InputError(f"--gpu-context {given!r} is neither a number of bytes nor measure")
     return int(given)

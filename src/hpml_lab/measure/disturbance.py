@@ -9,6 +9,7 @@ from typing import Any
 from hpml_lab.measure.clock import in_use
 from hpml_lab.measure.gpus import gpus
 from hpml_lab.measure.load import CROWDED, LARGEST_LOAD, LARGEST_WAIT, NOBODY, Busy, busy
+from hpml_lab.measure.turns import in_turns
 from hpml_lab.units import percent
 
 _PROC = Path("/proc")
@@ -59,7 +60,7 @@ def conditions(
         tuple(masks),
         _quota_s(proc, sys),
         _too_hot(sys),
-        busy(proc),
+        NOBODY if in_turns() else busy(proc),  # a partner's rounds are no load by others
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from hpml_lab.measure import turns
 from hpml_lab.measure.clock import Clock, tick_s
 from hpml_lab.measure.load import LARGEST_WAIT
 from hpml_lab.measure.ranks import agreed
@@ -156,6 +157,7 @@ class _Taker:
 
     def take(self) -> float:
         """Returns the seconds of an iteration in one more round; of several ranks the first's."""
+        turns.hand_over()
         step, clock, iterations = (
             self._asked.prepared(self._step),
             self._clock,
@@ -185,8 +187,8 @@ class _Taker:
         return median(known) / self.iterations if known else None
 
     def now_s(self) -> float:
-        """Returns what the clock says; of several ranks the first's."""
-        return agreed(self._clock.now_s())
+        """Returns what the clock says, a partner's turns left out; of several ranks the first's."""
+        return agreed(self._clock.now_s() - turns.away_s())
 
     def calibrate(self) -> None:
         """Finds about how many calls fill a round."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hpml_lab.measure.turns import take_turns
 from hpml_lab.pytest_plugin.plan import shuffled
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Pair:
     Args:
         job: ``pair`` (its number, from 1), ``seed`` (of the order of cases), ``settled`` (node ids
             to leave out), ``tree`` (the folder to import from) and ``other`` (one to import nothing
-            from, or None).
+            from, or None), ``turns`` (what both processes of the pair lock in turn).
     """
 
     def __init__(self, job: dict[str, Any]) -> None:
@@ -35,6 +36,7 @@ class Pair:
         self._settled = frozenset[str](job["settled"])
         self._tree = Path(job["tree"])
         self._other = Path(job["other"]) if job["other"] else None
+        take_turns(Path(job["turns"]))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(

@@ -1,10 +1,11 @@
 """A planned training step, as a record and in words."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from hpml_lab.errors import NothingFitsError
+from hpml_lab.errors import InputError, NothingFitsError
 from hpml_lab.report import fit
 from hpml_lab.report.answers.answer import Answer
 from hpml_lab.report.layers import layers_answer, layers_record
@@ -52,7 +53,11 @@ def batch_table(network: Network, step: Step) -> list[dict[str, int]]:
     smallest = max(1, step.batch >> _BATCHES)
     batches = [smallest << power for power in range(2 * _BATCHES + 1)]
     chosen = sorted({step.batch, *(b for b in batches if b <= step.batch << _BATCHES)})
-    return [{"batch": b, "peak_bytes": network.plan(step.of(b)).peak_bytes} for b in chosen]
+    rows = []
+    for batch in chosen:
+        with suppress(InputError):  # a batch that the network cannot take loses no other row
+            rows.append({"batch": batch, "peak_bytes": network.plan(step.of(batch)).peak_bytes})
+    return rows
 
 
 def optimizer_table(network: Network, step: Step, device: Device) -> list[dict[str, Any]]:

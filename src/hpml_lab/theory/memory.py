@@ -5,6 +5,7 @@ second or a later one), input and labels alive, the logits let go once the loss 
 allocator's rounding, libraries' workspaces and a GPU's context are not in it.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 from hpml_lab.errors import InputError, unknown
@@ -35,8 +36,8 @@ class Step:
         accumulate: forward and backward passes before the optimizer's step.
 
     Raises:
-        InputError: for a batch or accumulate below 1, an unknown dtype, or what the optimizer
-            does not have.
+        InputError: for a batch or accumulate below 1, an unknown dtype, a momentum or weight
+            decay below 0, or what the optimizer does not have.
     """
 
     batch: int
@@ -56,6 +57,9 @@ class Step:
         whole("accumulate", self.accumulate, 1)
         if self.dtype not in DTYPES:
             raise unknown("dtype", self.dtype, DTYPES)
+        for name in ("momentum", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be a number from 0 on")
         if self.momentum and self.optimizer not in _WITH_MOMENTUM:
             raise InputError(
                 f"momentum is {self.momentum} for {self.optimizer}; only "

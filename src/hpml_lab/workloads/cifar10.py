@@ -15,6 +15,7 @@ from torchvision.datasets import CIFAR10
 from torchvision.datasets.utils import check_integrity
 
 from hpml_lab.errors import DataError, InputError
+from hpml_lab.workloads.cifar10_folders import PYTHON_FOLDER, instead, places
 
 SIDE = 32
 CHANNELS = 3
@@ -23,8 +24,6 @@ CLASSES = 10
 Split = Literal["train", "test"]
 Source = Literal["cifar10", "generated"]
 
-PYTHON_FOLDER = "cifar-10-batches-py"
-BINARY_FOLDER = "cifar-10-batches-bin"
 BINARY_FILES: dict[Split, list[str]] = {
     "train": [f"data_batch_{i}.bin" for i in range(1, 6)],
     "test": ["test_batch.bin"],
@@ -72,24 +71,22 @@ def read(folder: Path, split: Split) -> Images:
     Raises:
         DataError: if there is none, or a file of it is missing, damaged or truncated.
     """
-    for place in (folder, folder / PYTHON_FOLDER, folder / BINARY_FOLDER):
-        if (place / "data_batch_1").is_file():
-            return _read_python(place, split)
-        if (place / "data_batch_1.bin").is_file():
-            return _read_binary(place, split)
-    raise DataError(
-        f"no CIFAR-10 in {str(folder)!r}: neither {PYTHON_FOLDER}/data_batch_1 nor "
-        f"{BINARY_FOLDER}/data_batch_1.bin is there"
-    )
+    found = places(folder)
+    for number, (version, place) in enumerate(found, 1):
+        try:
+            return _read_python(place, split) if version == PYTHON_FOLDER else _binary(place, split)
+        except DataError:
+            if number == len(found):  # a damaged version hides no good one
+                raise
+    raise instead(folder)
 
 
 def files(folder: Path, split: Split) -> list[Path]:
     """Returns the files that `read` opens for a split; none where there is no CIFAR-10."""
-    for place in (folder, folder / PYTHON_FOLDER, folder / BINARY_FOLDER):
-        if (place / "data_batch_1").is_file():
+    for version, place in places(folder):
+        if version == PYTHON_FOLDER:
             return [place / name for name, _ in _listed()]
-        if (place / "data_batch_1.bin").is_file():
-            return [place / name for name in BINARY_FILES[split]]
+        return [place / name for name in BINARY_FILES[split]]
     return []
 
 
@@ -124,7 +121,7 @@ def write_binary(path: Path, pixels: NDArray[np.uint8], labels: NDArray[np.uint8
     path.write_bytes(records.tobytes())
 
 
-def _read_binary(folder: Path, split: Split) -> Images:
+def _binary(folder: Path, split: Split) -> Images:
     paths = [folder / name for name in BINARY_FILES[split]]
     _check_sizes(paths)
     records = np.concatenate([_records(path) for path in paths])
@@ -152,7 +149,10 @@ def _whole(size: int) -> int:
 
 
 def _records(path: Path) -> NDArray[np.uint8]:
-    records = np.fromfile(path, np.uint8).reshape(-1, RECORD_BYTES)
+    try:
+        records = np.fromfile(path, np.uint8).reshape(-1, RECORD_BYTES)
+    except OSError as error:
+        raise DataError(f"CIFAR-10 file {str(path)!r} cannot be read ({error.strerror})") from error
     if (largest := int(records[:, 0].max())) >= CLASSES:
         raise DataError(
             f"CIFAR-10 file {str(path)!r} is damaged: it has label {largest}, where labels are 0 "

@@ -45,9 +45,10 @@ def existing_folder(data: str) -> Path:
         DataError: if it does not exist or is not a folder.
     """
     folder = Path(data).expanduser()
-    if not folder.is_dir():
+    if not data or not folder.is_dir():
+        what = "a file and no" if data and folder.is_file() else "no data"
         raise DataError(
-            f"no data folder at {data!r}; give a folder that holds {cifar10.PYTHON_FOLDER} or "
+            f"{what} folder at {data!r}; give a folder that holds {cifar10.PYTHON_FOLDER} or "
             f"{cifar10.BINARY_FOLDER}, or one of the words: generated, download"
         )
     return folder

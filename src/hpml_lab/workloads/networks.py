@@ -1,5 +1,6 @@
 """The networks by name: the lab's ResNet-18 with the CIFAR stem, and torchvision's classifiers."""
 
+import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hpml_lab.errors import InputError, unknown
+from hpml_lab.errors import InputError
 
 CIFAR_RESNET = "resnet18-cifar"
 LAB_WIDTH = 64
@@ -62,13 +63,24 @@ def check_network(name: str, width: int = LAB_WIDTH, batch_norm: bool = True) ->
         InputError: for an unknown name, or an option the network does not have.
     """
     if name != CIFAR_RESNET and _plain(name) not in _classifiers():
-        raise unknown("network", name, network_names())
+        raise _unknown_network(name)
     if width < 1:
         raise InputError(f"width {width} is not a number of channels; give 1 or more")
     if name != CIFAR_RESNET and width != LAB_WIDTH:
         raise InputError(f"width {width} cannot be set for {name}; only {CIFAR_RESNET} has a width")
     if not batch_norm and name != CIFAR_RESNET and _plain(name) not in _RESNETS:
         raise InputError(f"batch_norm cannot be left out of {name}; only ResNets allow it")
+
+
+def _unknown_network(name: str) -> InputError:
+    known = [*network_names(), *(_PREFIX + each for each in _classifiers())]
+    by_end = {each.lower().removeprefix(_PREFIX): each for each in reversed(known)}
+    close = difflib.get_close_matches(name.rpartition(":")[2].lower(), by_end, 1)
+    meant = f"did you mean {by_end[close[0]]!r}? " if close else ""
+    return InputError(
+        f"unknown network {name!r}; {meant}choose one of: {', '.join(network_names())}; a network "
+        "of your own is planned in a function, as FILE.py:NAME"
+    )
 
 
 def _plain(name: str) -> str:

@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint as recomputed
 
 from hpml_lab.errors import InputError, unknown
-from hpml_lab.theory.memory import Step, record_state, record_update
+from hpml_lab.theory.memory import Step, with_optimizer
 from hpml_lab.theory.timeline import Timeline
 from hpml_lab.workloads.allocations import AllocationTracker
 from hpml_lab.workloads.kernels import as_allocated
@@ -102,13 +102,12 @@ def _trace(
         labels = torch.empty(step.batch, dtype=torch.long, device=device)
         tracker = (_MetaTracker if device == "meta" else ShapeTracker)(twin, "meta")
         tracker.hold([inputs, labels], "input")
-        sizes = [p.numel() for p in twin.parameters() if p.requires_grad]
-        record_state(tracker.recorder, step, sizes)
         with tracker:
             for _ in range(step.accumulate):
                 _forward_and_backward(twin, inputs, labels, step, loss)
-    record_update(tracker.recorder, step, sizes)
-    return tracker.recorder.timeline()
+    # An optimizer keeps nothing of parameters that get no gradient.
+    updated = [p.numel() for p in twin.parameters() if p.grad is not None]
+    return with_optimizer(tracker.recorder.timeline(), step, updated)
 
 
 def _forward_and_backward(
