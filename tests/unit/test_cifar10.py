@@ -3,13 +3,14 @@
 import hashlib
 import pickle
 import re
+import tarfile
 
 import numpy as np
 import pytest
 from torchvision.datasets import CIFAR10
 
 from hpml_lab.errors import DataError, InputError
-from hpml_lab.workloads import cifar10
+from hpml_lab.workloads import cifar10, cifar10_folders
 from hpml_lab.workloads.images import open_images
 
 TRAIN = [f"data_batch_{i}" for i in range(1, 6)]
@@ -25,7 +26,7 @@ def drawn(seed, count):
 @pytest.fixture
 def binary(tmp_path):
     """A folder with the binary version, twenty images a file."""
-    folder = tmp_path / "data" / cifar10.BINARY_FOLDER
+    folder = tmp_path / "data" / cifar10_folders.BINARY_FOLDER
     folder.mkdir(parents=True)
     for seed, name in enumerate([*TRAIN, "test_batch"]):
         cifar10.write_binary(folder / f"{name}.bin", *drawn(seed, 20))
@@ -35,7 +36,7 @@ def binary(tmp_path):
 @pytest.fixture
 def python(tmp_path, monkeypatch):
     """A folder with the python version, twenty images a file, whose digests are pinned."""
-    folder = tmp_path / "data" / cifar10.PYTHON_FOLDER
+    folder = tmp_path / "data" / cifar10_folders.PYTHON_FOLDER
     folder.mkdir(parents=True)
     digests = {}
     for seed, name in enumerate([*TRAIN, "test_batch"]):
@@ -132,8 +133,59 @@ def test_a_pickle_without_its_digest_is_never_opened(python):
 
 def test_a_folder_without_the_data_set_is_refused(tmp_path):
     """A folder that holds neither version is an error that says what was looked for."""
+    (tmp_path / "other").touch()
     with pytest.raises(DataError, match="neither cifar-10-batches-py/data_batch_1 nor"):
         open_images(str(tmp_path))
+
+
+def archive_in(folder, size=None):
+    """An archive of one file, or the beginning of it."""
+    (folder / "data_batch_1.bin").write_bytes(np.random.default_rng(0).bytes(30_000))
+    path = folder / "cifar-10-python.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder / "data_batch_1.bin", "x/data_batch_1.bin")
+    (folder / "data_batch_1.bin").unlink()
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def file_in(*names):
+    """Files, empty, in folders below."""
+
+    def make(folder):
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, "it is empty; fetch the data set, or give the word download"),
+        (archive_in, r"only the archive .* unpack it with: tar xzf cifar-10-python.tar.gz"),
+        (lambda folder: archive_in(folder, 5000), "is cut off or damaged; fetch it again"),
+        (file_in("a/b/data_batch_1.bin"), r"it lies in '.*a/b'; give that folder"),
+        (file_in("cifar-100-python/train"), "this is CIFAR-100, which has other classes"),
+        (file_in("train/cat/0001.PNG"), "it holds pictures; the binary or the python version"),
+        (file_in("cifar-10-batches-mat/data_batch_1.mat"), "this is the MATLAB version"),
+    ],
+    ids=["empty", "archive", "half an archive", "deeper", "CIFAR-100", "by class", "MATLAB"],
+)
+def test_what_lies_there_instead_is_said_in_one_line(tmp_path, make, message):
+    """And what to do about it."""
+    make(tmp_path)
+    with pytest.raises(DataError, match=message) as error:
+        cifar10.read(tmp_path, "train")
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_version_hides_no_good_one(binary):
+    """A python version that somebody wrote again stands beside the binary one."""
+    folder = binary.parent / cifar10_folders.PYTHON_FOLDER
+    folder.mkdir()
+    (folder / "data_batch_1").write_bytes(b"another")
+    assert len(cifar10.read(binary.parent, "train")) == 100
 
 
 def test_a_missing_folder_is_refused(tmp_path):

@@ -60,7 +60,6 @@ def test_a_process_without_a_partner_waits_for_nobody(tmp_path):
     alone.begin()
     for _ in range(3):
         alone.hand_over()
-    alone.end()
 
 
 def test_a_partner_that_is_killed_leaves_the_turn(tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class Turns:
-    """This process's share of the turns: it works between `begin` and `end` except in `hand_over`.
+    """This process's share of the turns: it works from `begin` on, except in `hand_over`.
 
     The one lock says who works, the other who is next, so that neither takes two rounds in a row
     while its partner waits. The kernel releases both when a process ends, however it does.
@@ -46,10 +46,6 @@ class Turns:
         self.begin()
         _move_to(min)
         self.away_s += time.perf_counter() - began_s
-
-    def end(self) -> None:
-        """Works no more."""
-        fcntl.lockf(self._now, fcntl.LOCK_UN)
 
 
 def _move_to(choose: Callable[[Iterable[int]], int]) -> None:

@@ -7,6 +7,7 @@ from hpml_lab.errors import DataError
 from hpml_lab.workloads import cifar10, generated
 from hpml_lab.workloads.cache import cache_folder
 from hpml_lab.workloads.cifar10 import Images, Split
+from hpml_lab.workloads.cifar10_folders import BINARY_FOLDER, PYTHON_FOLDER
 
 
 @functools.lru_cache(maxsize=2)
@@ -48,7 +49,7 @@ def existing_folder(data: str) -> Path:
     if not data or not folder.is_dir():
         what = "a file and no" if data and folder.is_file() else "no data"
         raise DataError(
-            f"{what} folder at {data!r}; give a folder that holds {cifar10.PYTHON_FOLDER} or "
-            f"{cifar10.BINARY_FOLDER}, or one of the words: generated, download"
+            f"{what} folder at {data!r}; give a folder that holds {PYTHON_FOLDER} or "
+            f"{BINARY_FOLDER}, or one of the words: generated, download"
         )
     return folder
