@@ -162,7 +162,7 @@ def file_in(*names):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda folder: None, "it is empty; fetch the data set, or give the word download"),
+        (file_in(), "it is empty; fetch the data set, or give the word download"),
         (archive_in, r"only the archive .* unpack it with: tar xzf cifar-10-python.tar.gz"),
         (lambda folder: archive_in(folder, 5000), "is cut off or damaged; fetch it again"),
         (file_in("a/b/data_batch_1.bin"), r"it lies in '.*a/b'; give that folder"),
