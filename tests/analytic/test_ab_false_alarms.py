@@ -40,7 +40,8 @@ class Side:
         logs = 0.02 * np.sin(pair) + self.noise(self.random) + self.change
         seconds = zip(map(str, range(CASES)), np.exp(logs), strict=True)
         kept = [(name, second) for name, second in seconds if name not in settled]
-        return Run(MachineInfo(), [_benchmark(*each) for each in kept], "2026", "5")
+        found = Run(MachineInfo(), [_benchmark(*each) for each in kept], "2026", "5")
+        return lambda: found
 
 
 def _benchmark(name, second):

@@ -144,7 +144,7 @@ def test_every_optimizer_is_tracked_to_the_byte(name):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_is_planned_to_the_byte(name):
-    """A step that is fullest in the optimizer has the plan's peak and the loss, 4 bytes, more."""
+    """A step that is fullest in the optimizer has the plan's peak, the loss in it."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(48, 60), nn.ReLU(), nn.Linear(60, 7))
     optimizer = build_optimizer(name, model.parameters())
     kind, momentum = theory_name(name)
@@ -159,7 +159,7 @@ def test_every_optimizer_is_planned_to_the_byte(name):
     counted = track(training_step(model, (3, 4, 4), step, optimizer))
     planned = plan_module(model, (3, 4, 4), step)
     assert planned.peak.phase == counted.peak.phase == "optimizer"
-    agree("peak in the optimizer", planned.peak_bytes + 4, counted.peak_bytes)
+    agree("peak in the optimizer", planned.peak_bytes, counted.peak_bytes)
 
 
 @dataclass(frozen=True)
@@ -291,14 +291,9 @@ def test_the_chain_law_rejects(name):
     must_reject(chain_law, WRONG[name], cases())
 
 
-BLIND = {
-    "statistics of norms": ("_NORMS", set()),
-    "any float32": ("_any_float32", lambda _args: False),
-}
-
-
-@pytest.mark.parametrize("name", BLIND)
-def test_the_law_sees_what_real_kernels_keep(monkeypatch, name):
+def test_the_law_sees_what_real_kernels_keep(monkeypatch):
     """Without the correction of what tensors without storage get wrong, the law fails."""
-    monkeypatch.setattr(f"hpml_lab.workloads.planning.{BLIND[name][0]}", BLIND[name][1])
+    monkeypatch.setattr(
+        "hpml_lab.workloads.planning.as_allocated", lambda _func, _args, found: found
+    )
     must_reject(chain_law, plan_module, cases())

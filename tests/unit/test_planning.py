@@ -89,19 +89,22 @@ def taken(model, shape, step, blocks=(), order=torch.contiguous_format):
     )
 
     def take():
+        loss = None
         for _ in range(step.accumulate):
+            loss = None
             with torch.autocast("cpu", torch.bfloat16, enabled=step.dtype == "bfloat16"):
                 loss = functional.cross_entropy(model(inputs), labels)
             loss.backward()
-            del loss
         optimizer.step()
+        return loss
 
     take()
     optimizer.zero_grad(set_to_none=not step.keep_gradients)
     tracker = AllocationTracker(model, "cpu", [optimizer])
     tracker.hold([inputs, labels], "input")
     with tracker:
-        take()
+        kept = take()
+    del kept
     return tracker.recorder.timeline()
 
 

@@ -80,9 +80,9 @@ def predict(
         if settings:
             raise InputError("--set is for a workload such as FILE.py:NAME; give one")
         found = of_network(batch=batch, device=device, table=table, **asked)
+    _print(as_json, found.record, found.answers)
     if picture is not None:
         _draw(picture, found.timeline, found.title)
-    _print(as_json, found.record, found.answers)
     if check and not found.fit.fits:
         context.exit(1)
 

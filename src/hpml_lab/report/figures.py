@@ -42,13 +42,17 @@ def draw_memory(outlines: Mapping[str, Sequence[Moment]], title: str, path: Path
         path: ends in ``.png``, ``.svg`` or ``.pdf``.
 
     Raises:
-        InputError: for a file of another kind.
+        InputError: for a file of another kind, or one that cannot be written.
     """
     figure = memory_figure(outlines, title)
     try:
         figure.savefig(path, dpi=150)
     except ValueError as error:
         raise InputError(f"picture {str(path)!r}: {error}; end it in .png, .svg or .pdf") from error
+    except OSError as error:
+        raise InputError(
+            f"picture {str(path)!r} cannot be written: {error.strerror}; name another place"
+        ) from error
 
 
 def no_formulas() -> AbstractContextManager[None]:

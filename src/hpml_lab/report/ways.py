@@ -25,7 +25,7 @@ def ways_answer(heading: str, ways: list[Way]) -> Answer:
     """Returns the ways as a table, the ones that fit first."""
     return Answer(
         "",
-        "What would make it fit",
+        "What would make it fit" if any(way.fit.fits for way in ways) else "What would need less",
         heading,
         ["change", "peak of tensors", "needed", "fits", "changes numbers"],
         [

@@ -40,8 +40,11 @@ def resnet_timeline(network: ResNet, image: int, step: Step) -> Timeline:
         )
     sizes = layout.parameter_sizes
     _begin(recorder, layout, step)
+    loss: int | None = None  # a step returns it, so it is alive in the update
     for index in range(step.accumulate):
-        _Pass(recorder, layout, step, gradients=step.keep_gradients or index > 0).run()
+        if loss is not None:
+            recorder.free(loss)
+        loss = _Pass(recorder, layout, step, gradients=step.keep_gradients or index > 0).run()
     record_update(recorder, step, sizes)
     return recorder.timeline()
 
@@ -74,10 +77,13 @@ class _Pass:
         self._kept: dict[str, list[int]] = {}  # what a layer's backward pass lets go
         self._waiting = (0, 0)  # the last weight gradient and its elements
 
-    def run(self) -> None:
+    def run(self) -> int:
+        """Returns the block of the loss, which is still there."""
         self._forward()
         self._recorder.keep_activations()
         self._backward()
+        (loss,) = self._kept["loss"]
+        return loss
 
     def _forward(self) -> None:
         self._recorder.phase = "forward"
@@ -145,7 +151,7 @@ class _Pass:
             gradient = self._block_backward(block, gradient)
         self._stem_backward(gradient)
         self._at("")
-        self._free([first, *self._kept["loss"]])
+        self._free([first])
 
     def _head_backward(self) -> int:
         layout = self._layout

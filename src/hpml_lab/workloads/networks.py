@@ -75,11 +75,11 @@ def check_network(name: str, width: int = LAB_WIDTH, batch_norm: bool = True) ->
 def _unknown_network(name: str) -> InputError:
     known = [*network_names(), *(_PREFIX + each for each in _classifiers())]
     by_end = {each.lower().removeprefix(_PREFIX): each for each in reversed(known)}
-    close = difflib.get_close_matches(name.rpartition(":")[2].lower(), by_end, 1)
-    meant = f"did you mean {by_end[close[0]]!r}? " if close else ""
+    close = difflib.get_close_matches(name.rpartition(":")[2].lower(), by_end, 1, 0.75)
+    meant = f"; did you mean {by_end[close[0]]!r}?" if close else ""
     return InputError(
-        f"unknown network {name!r}; {meant}choose one of: {', '.join(network_names())}; a network "
-        "of your own is planned in a function, as FILE.py:NAME"
+        f"unknown network {name!r}; choose one of: {', '.join(network_names())}{meant} (a network "
+        "of your own is planned in a function, as FILE.py:NAME)"
     )
 
 

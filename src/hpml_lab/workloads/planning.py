@@ -102,9 +102,11 @@ def _trace(
         labels = torch.empty(step.batch, dtype=torch.long, device=device)
         tracker = (_MetaTracker if device == "meta" else ShapeTracker)(twin, "meta")
         tracker.hold([inputs, labels], "input")
+        kept: list[Tensor] = []  # a step returns its loss, which is alive in the update
         with tracker:
             for _ in range(step.accumulate):
-                _forward_and_backward(twin, inputs, labels, step, loss)
+                kept.clear()
+                kept.append(_forward_and_backward(twin, inputs, labels, step, loss))
     # An optimizer keeps nothing of parameters that get no gradient.
     updated = [p.numel() for p in twin.parameters() if p.grad is not None]
     return with_optimizer(tracker.recorder.timeline(), step, updated)
@@ -112,12 +114,13 @@ def _trace(
 
 def _forward_and_backward(
     model: nn.Module, inputs: Tensor, labels: Tensor, step: Step, loss: Loss
-) -> None:
+) -> Tensor:
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=step.dtype == "bfloat16")
     with autocast, refusing("the loss cannot be computed from the network's logits"):
         value = loss(forward(model, inputs), labels)
     with refusing("the backward pass cannot be taken"):
         value.backward()
+    return value.detach()
 
 
 def _twin(model: nn.Module, step: Step, device: str, checkpoint: Sequence[str]) -> nn.Module:
