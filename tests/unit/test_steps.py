@@ -26,7 +26,7 @@ def places(values, **options):
 
 def test_a_step_without_noise_has_the_two_levels():
     """Twelve values at 1 and twelve at 1.5 are a step at the thirteenth."""
-    assert steps([1.0] * 12 + [1.5] * 12, ALPHA) == [Step(12, 1.0, 1.5)]
+    assert steps([1.0] * 12 + [1.5] * 12, ALPHA) == [Step(12, 1.0, 1.5, 0, 24)]
 
 
 def test_a_constant_series_has_no_step():
