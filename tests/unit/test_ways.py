@@ -135,3 +135,21 @@ def test_without_a_batch_size_nothing_adds_up():
 def test_blocks_are_what_lists_consist_of(model, blocks):
     """The outermost list with four blocks or more; layers alone are no blocks."""
     assert recomputable([model]) == blocks
+
+
+def test_a_default_batch_size_is_cut_too():
+    """Nobody has to set it; what cannot be planned loses no other way."""
+
+    def reluctant(batch_size=8192):
+        step = training(batch_size)
+
+        def loss(model, batch):
+            assert step.precision == "float32"
+            return functional.cross_entropy(model(batch[0]), batch[1])
+
+        step.loss, step.compute_loss = None, loss
+        return step
+
+    shown = found(12 * 2**20, reluctant)
+    assert "bfloat16" not in shown
+    assert any(way.name.endswith("batch norm sees smaller batches") for way in shown.values())

@@ -86,13 +86,15 @@ def of_workload(
     )
 
 
-def _largest(function: "Workload", device: "Device", values: Mapping[str, Any]) -> int:
+def _largest(function: "Workload", device: "Device", values: Mapping[str, Any]) -> int | str:
     from hpml_lab.workloads.plans import plan_largest_batch
 
     try:
         return plan_largest_batch(function, device, values)
     except NothingFitsError:
         return 0
+    except InputError as error:
+        return str(error)
 
 
 def _batches(function: "Workload", values: Mapping[str, Any]) -> list[dict[str, int]]:

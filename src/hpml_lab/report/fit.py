@@ -13,12 +13,12 @@ TRACED = (
 )
 
 
-def record(fit: Fit, largest_batch: int | None) -> dict[str, Any]:
+def record(fit: Fit, largest_batch: int | str | None) -> dict[str, Any]:
     """Returns the keys of `predict`'s JSON that are about a GPU.
 
     Args:
         fit: of the step.
-        largest_batch: that fits; None if it is not known.
+        largest_batch: that fits, or why it is not known; None to leave it out.
     """
     gpu = fit.gpu
     terms = {
@@ -34,16 +34,19 @@ def record(fit: Fit, largest_batch: int | None) -> dict[str, Any]:
             "needed_bytes": fit.needed_bytes,
             "fits": fit.fits,
         }
-    return found if largest_batch is None else found | {"largest_batch": largest_batch}
+    if largest_batch is None:
+        return found
+    known = None if isinstance(largest_batch, str) else largest_batch
+    return found | {"largest_batch": known}
 
 
-def answer(heading: str, fit: Fit, largest_batch: int | None, caveats: list[str]) -> Answer:
+def answer(heading: str, fit: Fit, largest_batch: int | str | None, caveats: list[str]) -> Answer:
     """Returns the terms as a table, and behind it whether the step fits.
 
     Args:
         heading: what was planned.
         fit: of the step.
-        largest_batch: that fits; None if it is not known.
+        largest_batch: that fits, or why it is not known; None to leave it out.
         caveats: sentences on what the plan itself may miss on a GPU.
     """
     gpu = fit.gpu
@@ -74,7 +77,9 @@ def answer(heading: str, fit: Fit, largest_batch: int | None, caveats: list[str]
     )
 
 
-def _largest(batch: int) -> str:
+def _largest(batch: int | str) -> str:
+    if isinstance(batch, str):
+        return f"The largest batch is not known: {batch}."
     return f"Largest batch that fits: {batch:,}." if batch else "Not even one sample fits."
 
 

@@ -33,7 +33,7 @@ class Prediction:
         numbers: raw bytes and counts, by name.
         timeline: the step.
         fit: on a GPU.
-        largest_batch: the largest that fits; None if no memory was given.
+        largest_batch: the largest that fits, or why it is not known; None without a memory.
         batches: peak bytes by batch.
         optimizers: peak bytes and largest batch by optimizer.
     """
@@ -43,7 +43,7 @@ class Prediction:
     numbers: dict[str, int]
     timeline: Timeline
     fit: Fit
-    largest_batch: int | None = None
+    largest_batch: int | str | None = None
     batches: list[dict[str, int]] = field(default_factory=list)
     optimizers: list[dict[str, Any]] = field(default_factory=list)
 
@@ -70,19 +70,26 @@ def optimizer_table(network: Network, step: Step, device: Device) -> list[dict[s
         )
         row: dict[str, Any] = {"optimizer": name, "peak_bytes": network.plan(other).peak_bytes}
         if device.memory_bytes is not None:
-            row["largest_batch"] = largest_batch(network, other, device)
+            largest = largest_batch(network, other, device)
+            row["largest_batch"] = None if isinstance(largest, str) else largest
         rows.append(row)
     return rows
 
 
-def largest_batch(network: Network, step: Step, device: Device) -> int | None:
-    """Returns the largest batch that fits, 0 if none does; None if the memory is not known."""
+def largest_batch(network: Network, step: Step, device: Device) -> int | str | None:
+    """Returns the largest batch that fits, 0 if none does; or why it cannot be known.
+
+    Returns:
+        None if the memory is not known.
+    """
     if device.memory_bytes is None:
         return None
     try:
         return network.largest_batch(step, device)
     except NothingFitsError:
         return 0
+    except InputError as error:
+        return str(error)
 
 
 def record(prediction: Prediction) -> dict[str, Any]:
@@ -176,6 +183,8 @@ def title(prediction: Prediction) -> str:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "-"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -21,7 +21,8 @@ class WorkloadPlan:
         settings: that were set.
         plan: of the step.
         fit: on a GPU, whose optimizers update all tensors at once.
-        largest_batch: the largest that fits; None if no memory was given, or nothing says.
+        largest_batch: the largest that fits, or why it is not known; None without a memory or a
+            ``batch_size``.
         batches: peak bytes by batch, for a table.
         table: whether to show tables beside the plan.
     """
@@ -30,7 +31,7 @@ class WorkloadPlan:
     settings: Mapping[str, Any]
     plan: Plan
     fit: Fit
-    largest_batch: int | None = None
+    largest_batch: int | str | None = None
     batches: Sequence[Mapping[str, int]] = field(default_factory=list)
     table: bool = False
 

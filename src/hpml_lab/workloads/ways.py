@@ -1,6 +1,7 @@
 """What would make a training fit that does not: each way with its new peak, the cheapest first."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -8,17 +9,18 @@ from typing import Any
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from hpml_lab.errors import InputError
 from hpml_lab.theory.fitting import Device, Fit, Way
 from hpml_lab.theory.plan import Plan
 from hpml_lab.theory.timeline import Timeline
-from hpml_lab.workloads.declared import Workload
+from hpml_lab.workloads.declared import Workload, has_setting, setting
 from hpml_lab.workloads.plans import Change, as_on_gpu, plan_changed
 from hpml_lab.workloads.step import TrainingStep
 
 _BATCH = "batch_size"
 _FEWEST_BLOCKS = 4
 _STATE_SHARE = 4  # of float32: a byte an element
-_MOST_PARTS = 64
+_PARTS = (2, 4, 8, 16, 32, 64)
 
 
 def ways(function: Workload, settings: Mapping[str, Any], device: Device, now: Fit) -> list[Way]:
@@ -37,18 +39,18 @@ def ways(function: Workload, settings: Mapping[str, Any], device: Device, now: F
         InputError: if it cannot be planned at all.
     """
     planned = partial(plan_changed, function, settings)
-    found = [
-        Way("update by a loop over tensors: foreach=False", planned(_looping).fit(device)),
-        Way(
-            "bfloat16 autocast",
-            planned(both(as_on_gpu, _bfloat16)).fit(device),
-            changes_numbers=True,
-        ),
-        _eight_bits(planned(as_on_gpu), device),
-        *_accumulating(function, settings, device),
-        *_recomputing(planned, device),
+    tries: list[Callable[[], Way | None]] = [
+        lambda: Way("update by a loop over tensors: foreach=False", planned(_looping).fit(device)),
+        lambda: Way("bfloat16 autocast", planned(_IN_BFLOAT16).fit(device), changes_numbers=True),
+        lambda: _eight_bits(planned(as_on_gpu), device),
+        lambda: _accumulating(function, settings, device),
+        lambda: _recomputing(planned, device),
     ]
-    less = [way for way in found if way.fit.fits or _size(way.fit) < _size(now)]
+    found = []
+    for attempt in tries:
+        with suppress(InputError):  # what cannot be planned is no way, and loses no other
+            found.append(attempt())
+    less = [w for w in found if w is not None and (w.fit.fits or _size(w.fit) < _size(now))]
     return sorted(less, key=lambda way: (not way.fit.fits, way.fit.needed_bytes))
 
 
@@ -81,6 +83,9 @@ def both(*changes: Change) -> Change:
     return change
 
 
+_IN_BFLOAT16 = both(as_on_gpu, _bfloat16)
+
+
 def _eight_bits(plan: Plan, device: Device) -> Way:
     state = {
         number for number, name in enumerate(plan.timeline.categories) if name == "optimizer_state"
@@ -98,19 +103,20 @@ def _eighth(change_bytes: int) -> int:
     return size if change_bytes > 0 else -size
 
 
-def _accumulating(function: Workload, settings: Mapping[str, Any], device: Device) -> Iterator[Way]:
-    batch, parts = settings.get(_BATCH), 2
-    while batch is not None and parts <= _MOST_PARTS and batch // parts:
-        smaller = {**settings, _BATCH: batch // parts}
-        found = plan_changed(function, smaller, both(as_on_gpu, accumulate)).fit(device)
-        if found.fits or 2 * parts > _MOST_PARTS or not batch // (2 * parts):
+def _accumulating(function: Workload, settings: Mapping[str, Any], device: Device) -> Way | None:
+    if not has_setting(function, _BATCH):
+        return None
+    batch, found = setting(function, settings, _BATCH), None
+    for parts in _PARTS:
+        if batch // parts and not (found and found.fit.fits):
+            smaller = {**settings, _BATCH: batch // parts}
             name = f"{parts} batches of {batch // parts:,} whose gradients add up"
-            yield Way(f"{name}; batch norm sees smaller batches", found)
-            return
-        parts *= 2
+            plan = plan_changed(function, smaller, both(as_on_gpu, accumulate))
+            found = Way(f"{name}; batch norm sees smaller batches", plan.fit(device))
+    return found
 
 
-def _recomputing(planned: Callable[[Change], Plan], device: Device) -> Iterator[Way]:
+def _recomputing(planned: Callable[[Change], Plan], device: Device) -> Way | None:
     names: list[str] = []
     planned(lambda step: names.extend(recomputable(step.models)))
 
@@ -118,13 +124,13 @@ def _recomputing(planned: Callable[[Change], Plan], device: Device) -> Iterator[
         return planned(both(as_on_gpu, partial(recompute, names=names[:count]))).fit(device)
 
     if not names:
-        return
+        return None
     few, many = 1, len(names)
     while few < many and fit(many).fits:  # the fewest that are enough, if all of them are
         middle = (few + many) // 2
         few, many = (few, middle) if fit(middle).fits else (middle + 1, many)
-    found = fit(many)
-    yield Way(f"recompute {many} of {len(names)} blocks, {names[0]} to {names[many - 1]}", found)
+    name = f"recompute {many} of {len(names)} blocks, {names[0]} to {names[many - 1]}"
+    return Way(name, fit(many))
 
 
 def recomputable(models: Sequence[nn.Module]) -> list[str]:
