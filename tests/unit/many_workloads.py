@@ -1,138 +1,22 @@
-"""Workloads of many kinds, small: what people train, as functions that return a step."""
+"""Workloads of many kinds by name: what people train, small, as functions that return a step."""
 
 from functools import partial
 
 import torch
+from sequence_workloads import (
+    attention,
+    cells,
+    multihead,
+    packed,
+    recurrent,
+    strided_attention,
+    tied,
+)
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
-from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils.checkpoint import checkpoint
-
-from hpml_lab import TrainingStep
-
-TIME, WIDTH, CLASSES = 7, 16, 5
-
-
-def rows(batch_size, width=WIDTH):
-    """Rows and classes."""
-    return torch.randn(batch_size, width), torch.randint(0, CLASSES, (batch_size,))
-
-
-def words(batch_size, length=TIME, vocabulary=20):
-    """Numbers of words, and those that follow."""
-    return [torch.randint(0, vocabulary, (batch_size, length)) for _ in range(2)]
-
-
-def sgd(model, **options):
-    """The plainest optimizer with state."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    return torch.optim.SGD(trained, **({"lr": 0.01, "momentum": 0.9} | options))
-
-
-def pair(model, batch, loss=functional.cross_entropy, optimizer=None, **options):
-    """A step on inputs and targets."""
-    return TrainingStep(model, optimizer or sgd(model), loss, tuple(batch), **options)
-
-
-def own(model, batch, compute_loss, optimizer=None, **options):
-    """A step with a loss of its own."""
-    optimizer = optimizer or sgd(model)
-    return TrainingStep(model, optimizer, batch=batch, compute_loss=compute_loss, **options)
-
-
-class Recurrent(nn.Module):
-    """A recurrent layer and a head on its last output."""
-
-    def __init__(self, kind, **options):
-        super().__init__()
-        self.layer = kind(WIDTH, 12, batch_first=True, **options)
-        self.head = nn.Linear(24 if options.get("bidirectional") else 12, CLASSES)
-
-    def forward(self, inputs):
-        return self.head(self.layer(inputs)[0][:, -1])
-
-
-def recurrent(batch_size=4, kind=nn.LSTM, **options):
-    """Of some layers, directions and dropout."""
-    inputs = torch.randn(batch_size, TIME, WIDTH)
-    labels = torch.randint(0, CLASSES, (batch_size,))
-    return pair(Recurrent(kind, **options), (inputs, labels))
-
-
-def packed(batch_size=4):
-    """Sequences of other lengths, packed."""
-    layer = nn.LSTM(WIDTH, 12)
-    lengths = torch.arange(TIME, TIME - batch_size, -1)
-    inputs = torch.randn(TIME, batch_size, WIDTH)
-
-    def loss(model, batch):
-        return model(pack_padded_sequence(batch, lengths))[0].data.square().mean()
-
-    return own(layer, inputs, loss, samples=batch_size)
-
-
-def cells(batch_size=4):
-    """A cell called once a word."""
-    cell = nn.LSTMCell(WIDTH, 12)
-
-    def loss(model, batch):
-        state = None
-        for word in batch.unbind(1):
-            state = model(word, state)
-        return state[0].square().mean()
-
-    return own(cell, torch.randn(batch_size, TIME, WIDTH), loss)
-
-
-class Attention(nn.Module):
-    """Scaled dot products of a projection with itself."""
-
-    def __init__(self, dropout=0.0, mask=None):
-        super().__init__()
-        self.project, self.dropout, self.mask = nn.Linear(WIDTH, 3 * WIDTH), dropout, mask
-        self.bias = nn.Parameter(torch.zeros(TIME, TIME)) if mask == "learnt" else None
-
-    def forward(self, inputs):
-        query, key, value = (
-            part.unflatten(-1, (2, -1)).transpose(1, 2)
-            for part in self.project(inputs).chunk(3, -1)
-        )
-        told = self.bias
-        if self.mask == "boolean":
-            told = torch.ones(TIME, TIME, dtype=torch.bool, device=inputs.device).tril()
-        mixed = functional.scaled_dot_product_attention(
-            query, key, value, told, self.dropout, is_causal=self.mask == "causal"
-        )
-        return mixed.transpose(1, 2).flatten(2)
-
-
-def attention(batch_size=4, dropout=0.0, mask=None):
-    """One layer of it."""
-    inputs = torch.randn(batch_size, TIME, WIDTH)
-    return own(Attention(dropout, mask), inputs, lambda model, batch: model(batch).square().mean())
-
-
-def strided_attention(batch_size=4):
-    """Values whose last dimension is not the innermost one."""
-    model = nn.Linear(WIDTH, WIDTH)
-
-    def loss(model, batch):
-        query = model(batch).unflatten(-1, (2, -1)).transpose(1, 2)
-        value = query.transpose(-1, -2).contiguous().transpose(-1, -2)
-        return functional.scaled_dot_product_attention(query, query, value).square().mean()
-
-    return own(model, torch.randn(batch_size, TIME, WIDTH), loss)
-
-
-def multihead(batch_size=4, need_weights=True):
-    """With the attention's weights, or without."""
-    model = nn.MultiheadAttention(WIDTH, 2, dropout=0.1, batch_first=True)
-
-    def loss(model, batch):
-        return model(batch, batch, batch, need_weights=need_weights)[0].square().mean()
-
-    return own(model, torch.randn(batch_size, TIME, WIDTH), loss)
+from workload_parts import CLASSES, WIDTH, own, pair, rows, words
 
 
 class UNet(nn.Module):
@@ -257,30 +141,6 @@ def lora(batch_size=4):
     """Adapters of rank two."""
     model = nn.Sequential(LowRank(nn.Linear(WIDTH, 24)), nn.GELU(), LowRank(nn.Linear(24, CLASSES)))
     return pair(model, rows(batch_size))
-
-
-class Tied(nn.Module):
-    """A language model whose head is its embedding."""
-
-    def __init__(self, vocabulary=20):
-        super().__init__()
-        self.embedding = nn.Embedding(vocabulary, WIDTH)
-        self.layer = nn.TransformerEncoderLayer(WIDTH, 2, 32, batch_first=True, norm_first=True)
-        self.head = nn.Linear(WIDTH, vocabulary, bias=False)
-        self.head.weight = self.embedding.weight
-
-    def forward(self, tokens):
-        return self.head(self.layer(self.embedding(tokens))).flatten(0, 1)
-
-
-def tied(batch_size=4, dtype=torch.float32, **options):
-    """Next words."""
-    model = Tied().to(dtype)
-    inputs, targets = words(batch_size)
-    return pair(
-        model, (inputs, targets), lambda o, t: functional.cross_entropy(o, t.flatten()),
-        torch.optim.AdamW(model.parameters()), **options,
-    )  # fmt: skip
 
 
 def closure(batch_size=4):

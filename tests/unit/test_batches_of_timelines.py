@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpml_lab.errors import InputError
 from hpml_lab.theory.batches import Batches, line
 from hpml_lab.theory.timeline import Recorder
 
@@ -66,3 +67,18 @@ def test_steps_of_other_events_are_no_line():
     plan = step(affine([(0, 4)]))
     longer = step(affine([(0, 4), (0, 4)]))
     assert line(2, plan(2), 67, longer(67)) is None
+
+
+def test_a_proof_that_cannot_be_taken_loses_no_batch():
+    """Only multiples of eight can be planned: neither 2 nor 67 can, and 64 and 80 are right."""
+    plan = step(affine([(10, 4)]))
+
+    def picky(batch):
+        if batch % 8:
+            raise InputError("give a multiple of 8")
+        return plan(batch)
+
+    timelines = Batches(picky)
+    assert [timelines(batch) for batch in (16, 64, 80)] == [plan(16), plan(64), plan(80)]
+    with pytest.raises(InputError, match="multiple of 8"):
+        timelines(12)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpml_lab.errors import InputError
+from hpml_lab.report.fit import sentence
 from hpml_lab.theory.cards import CARDS, card
 from hpml_lab.theory.fitting import Device, fit
 from hpml_lab.theory.timeline import Recorder
@@ -23,12 +24,12 @@ def step(*sizes):
 
 def test_what_does_not_fit_says_how_much_is_missing():
     """16 MiB have a segment of their own: 16 of 20 MiB, and of 8."""
-    assert fit(step(16 * MIB), Device(memory_bytes=20 * MIB)).sentence == (
+    assert sentence(fit(step(16 * MIB), Device(memory_bytes=20 * MIB))) == (
         "fits: 0.02 of 0.02 GiB (80%)"
     )
     found = fit(step(16 * MIB), Device(memory_bytes=8 * MIB))
     assert (found.fits, found.needed_bytes) == (False, 16 * MIB)
-    assert found.sentence == "does not fit: 0.02 of 0.01 GiB (200%)"
+    assert sentence(found) == "does not fit: 0.02 of 0.01 GiB (200%)"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_context_and_margin_are_taken_off(device, fits):
 def test_without_a_memory_nothing_fits_or_not():
     """The terms are there; the word is not."""
     found = fit(step(16 * MIB), Device())
-    assert (found.fits, found.sentence, found.gpu.reserved_bytes) == (None, "", 16 * MIB)
+    assert (found.fits, sentence(found), found.gpu.reserved_bytes) == (None, "", 16 * MIB)
     with pytest.raises(InputError, match="memory is not known"):
         _ = Device().known_bytes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hpml_lab.ab.pairs import Finish, Measuring, Pairs
-from hpml_lab.ab.process import Revision
+from hpml_lab.ab.process import Process, Revision
 from hpml_lab.ab.worktrees import worktree
 from hpml_lab.history.git import commit_of, git
 from hpml_lab.history.run import Run
@@ -76,11 +76,11 @@ def side_by_side(asked: Asked, tell: Callable[[str], object]) -> Answer:
     with (
         termination_interrupts(),
         _revisions(asked) as (base, new, scratch),
-        ExitStack() as started,
+        _killed_at_the_end() as running,
     ):
         pairs = Pairs(
-            _measuring(base, asked.seed, scratch / "base", tell, started),
-            _measuring(new, asked.seed, scratch / "new", tell, started),
+            _measuring(base, asked.seed, scratch / "base", tell, running),
+            _measuring(new, asked.seed, scratch / "new", tell, running),
             asked.seed,
             asked.alpha,
             asked.margin,
@@ -93,6 +93,17 @@ def side_by_side(asked: Asked, tell: Callable[[str], object]) -> Answer:
 
         comparison = pairs.run(enough)
         return Answer((base.commit, new.commit), pairs.count, comparison)
+
+
+@contextmanager
+def _killed_at_the_end() -> Iterator[list[Process]]:
+    """Yields a list for what runs; what has ended leaves it: its number may be another's then."""
+    running: list[Process] = []
+    try:
+        yield running
+    finally:
+        for process in running:
+            process.kill()
 
 
 @contextmanager
@@ -116,17 +127,18 @@ def _revisions(asked: Asked) -> Iterator[tuple[Revision, Revision, Path]]:
 
 
 def _measuring(
-    side: Revision, seed: int, scratch: Path, tell: Callable[[str], object], started: ExitStack
+    side: Revision, seed: int, scratch: Path, tell: Callable[[str], object], running: list[Process]
 ) -> Measuring:
     def start(pair: int, settled: Collection[str]) -> Finish:
         began_s = time.monotonic()
         folder = scratch / str(pair)
         folder.mkdir(parents=True)
         process = side.start(pair, seed, settled, folder, scratch.parent / f"turns{pair}")
-        started.callback(process.kill)
+        running.append(process)
 
         def finish() -> Run:
             run = process.finish()
+            running.remove(process)
             shutil.rmtree(folder)
             spent = seconds(time.monotonic() - began_s)
             tell(f"pair {pair}, {side.name}: {len(run.benchmarks)} cases in {spent}")

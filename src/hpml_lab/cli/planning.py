@@ -1,7 +1,6 @@
 """What `hpml-lab predict` plans: a workload, or a named network."""
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from hpml_lab.workloads.declared import Workload
 
 _BATCH = "batch_size"
-_SHARES = (4, 2, 1, 0.5, 0.25)  # a batch is divided by these for a table
 
 
 @dataclass(frozen=True)
@@ -98,16 +96,13 @@ def _largest(function: "Workload", device: "Device", values: Mapping[str, Any]) 
 
 
 def _batches(function: "Workload", values: Mapping[str, Any]) -> list[dict[str, int]]:
+    from hpml_lab.report.prediction import batch_table
+    from hpml_lab.theory.batches import Batches
     from hpml_lab.workloads.declared import setting
     from hpml_lab.workloads.plans import plan
 
-    batch = setting(function, values, _BATCH)
-    rows = []
-    for size in sorted({int(batch / share) for share in _SHARES} - {0}):
-        with suppress(InputError):  # a batch that cannot be taken is no row, and loses no other
-            peak = plan(function, **{**values, _BATCH: size}).peak_bytes
-            rows.append({"batch": size, "peak_bytes": peak})
-    return rows
+    timelines = Batches(lambda size: plan(function, **{**values, _BATCH: size}).timeline)
+    return batch_table(timelines, setting(function, values, _BATCH))
 
 
 def of_network(
@@ -161,7 +156,7 @@ def of_network(
         timeline,
         fit,
         largest_batch=shown.largest_batch(planned, step, device),
-        batches=shown.batch_table(planned, step) if table else [],
+        batches=shown.batch_table(lambda b: planned.plan(step.of(b)), step.batch) if table else [],
         optimizers=shown.optimizer_table(planned, step, device) if table else [],
     )
     result = Planned(shown.title(found), timeline, fit, shown.record(found), shown.answers(found))

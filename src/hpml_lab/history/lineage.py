@@ -23,9 +23,14 @@ def by_case(runs: Sequence[Summary]) -> dict[str, Measured]:
             named.setdefault(name, []).append((place, case))
     tests: dict[tuple[str, str], dict[str, Measured]] = {}
     for name, measured in named.items():
-        path, _, test = name.partition("::")
-        _add(tests.setdefault((PurePosixPath(path).name, test), {}), name, measured)
+        _add(tests.setdefault(file_and_test(name), {}), name, measured)
     return {name: measured for cases in tests.values() for name, measured in cases.items()}
+
+
+def file_and_test(fullname: str) -> tuple[str, str]:
+    """Returns the name of a case's file, without its folders, and what follows it."""
+    path, _, test = fullname.partition("::")
+    return PurePosixPath(path).name, test
 
 
 def _add(cases: dict[str, Measured], name: str, measured: Measured) -> None:

@@ -2,8 +2,7 @@
 
 A machine that others share is fast now and slow a second later, and one of its processors may be
 slower than the next. Two processes that alternate round by round, on one processor, see the same of
-both, and only one of them works at a time. Measured: processes of one case that differ by 10 to
-20 % one behind the other differ by 1 to 6 % in turns.
+both, and only one of them works at a time. `experiments/README.md` has what that changes.
 """
 
 import fcntl

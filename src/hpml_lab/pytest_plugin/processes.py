@@ -24,9 +24,10 @@ from hpml_lab.pytest_plugin.progress import Progress
 from hpml_lab.pytest_plugin.session import Session
 from hpml_lab.pytest_plugin.settings import Settings
 
-_MISSING = "a fresh interpreter collects no test of this name; give its parameters ids that stay "
-_SAME = "the same"
-_SAME_SET = "the same, or set PYTHONHASHSEED=0: a set has another order in every interpreter"
+_MISSING = (
+    "a fresh interpreter collects no test of this name; give its parameters ids that stay the same"
+)
+_OF_SETS = ", or set PYTHONHASHSEED=0: a set has another order in every interpreter"
 
 
 class Processes:
@@ -206,4 +207,4 @@ def _skipped(item: pytest.Item) -> bool:
 
 
 def _missing(nodeid: str) -> Death:
-    return Death("failed", _MISSING + (_SAME_SET if "{" in nodeid else _SAME))
+    return Death("failed", _MISSING + (_OF_SETS if "{" in nodeid else ""))

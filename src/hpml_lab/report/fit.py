@@ -5,7 +5,7 @@ from typing import Any
 
 from hpml_lab.report.answers.answer import Answer
 from hpml_lab.theory.fitting import Fit
-from hpml_lab.units import mebibytes
+from hpml_lab.units import gibibytes, mebibytes
 
 TRACED = (
     "Traced on the CPU's operators: a GPU's may keep something else, such as layer norms and "
@@ -40,6 +40,18 @@ def record(fit: Fit, largest_batch: int | str | None) -> dict[str, Any]:
     return found | {"largest_batch": known}
 
 
+def sentence(fit: Fit) -> str:
+    """Returns whether a step fits, in a line; empty if the memory is not known."""
+    memory_bytes = fit.device.memory_bytes
+    if memory_bytes is None:
+        return ""
+    word = "fits" if fit.fits else "does not fit"
+    share = fit.needed_bytes / memory_bytes if memory_bytes else float("inf")
+    sizes = f"{gibibytes(fit.needed_bytes)} of {gibibytes(memory_bytes)} GiB ({share:.0%})"
+    free = f", of which {fit.device.margin:.0%} stay free" if fit.device.margin else ""
+    return f"{word}: {sizes}{free}"
+
+
 def answer(heading: str, fit: Fit, largest_batch: int | str | None, caveats: list[str]) -> Answer:
     """Returns the terms as a table, and behind it whether the step fits.
 
@@ -49,7 +61,7 @@ def answer(heading: str, fit: Fit, largest_batch: int | str | None, caveats: lis
         largest_batch: that fits, or why it is not known; None to leave it out.
         caveats: sentences on what the plan itself may miss on a GPU.
     """
-    gpu = fit.gpu
+    gpu, fits = fit.gpu, sentence(fit)
     terms = {
         "tensors": gpu.tensors_bytes,
         "rounding to blocks": gpu.rounding_bytes,
@@ -61,10 +73,10 @@ def answer(heading: str, fit: Fit, largest_batch: int | str | None, caveats: lis
         "= device used": gpu.device_used_bytes,
     }
     sentences = [
-        *([f"{fit.sentence}."] if fit.sentence else []),
+        *([f"{fits}."] if fits else []),
         *([_largest(largest_batch)] if largest_batch is not None else []),
         f"Left out: {', '.join(fit.device.left_out)}"
-        + ("; --margin keeps a share of the memory free for it." if fit.sentence else "."),
+        + ("; --margin keeps a share of the memory free for it." if fits else "."),
         *caveats,
     ]
     return Answer(

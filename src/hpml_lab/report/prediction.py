@@ -1,6 +1,6 @@
 """A planned training step, as a record and in words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -48,15 +48,19 @@ class Prediction:
     optimizers: list[dict[str, Any]] = field(default_factory=list)
 
 
-def batch_table(network: Network, step: Step) -> list[dict[str, int]]:
-    """Returns the peak for halves and doubles of the batch."""
-    smallest = max(1, step.batch >> _BATCHES)
-    batches = [smallest << power for power in range(2 * _BATCHES + 1)]
-    chosen = sorted({step.batch, *(b for b in batches if b <= step.batch << _BATCHES)})
+def batch_table(plan: Callable[[int], Timeline], batch: int) -> list[dict[str, int]]:
+    """Returns the peak for halves and doubles of a batch.
+
+    Args:
+        plan: gives a step's timeline for a batch.
+        batch: in the middle.
+    """
+    smallest = max(1, batch >> _BATCHES)
+    sizes = (smallest << power for power in range(2 * _BATCHES + 1))
     rows = []
-    for batch in chosen:
-        with suppress(InputError):  # a batch that the network cannot take loses no other row
-            rows.append({"batch": batch, "peak_bytes": network.plan(step.of(batch)).peak_bytes})
+    for size in sorted({batch, *(size for size in sizes if size <= batch << _BATCHES)}):
+        with suppress(InputError):  # a batch that cannot be taken loses no other row
+            rows.append({"batch": size, "peak_bytes": plan(size).peak_bytes})
     return rows
 
 

@@ -7,8 +7,10 @@ below 0 (what grows with the square of the batch), or where the third is another
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
+from hpml_lab.errors import InputError
 from hpml_lab.theory.timeline import Event, Timeline
 
 Plan = Callable[[int], Timeline]
@@ -28,6 +30,7 @@ class Batches:
         self._plan = plan
         self._known: dict[int, Timeline] = {}
         self._line: _Line | None = None
+        self._tried = False
 
     def __call__(self, batch: int) -> Timeline:
         """Returns the timeline of a batch.
@@ -35,8 +38,10 @@ class Batches:
         Raises:
             InputError: if no step of such a batch can be taken.
         """
-        if len(self._known) == 1 and batch not in self._known:
-            self._prove()
+        if self._known and batch not in self._known and not self._tried:
+            self._tried = True
+            with suppress(InputError):  # a batch of the proof may be one that cannot be taken
+                self._prove()
         if batch not in self._known:
             self._known[batch] = self._line(batch) if self._line else self._plan(batch)
         return self._known[batch]

@@ -7,7 +7,6 @@ from hpml_lab.errors import InputError, MemoryLimitError
 from hpml_lab.theory.gpu_memory import GpuMemory, Workspace, gpu_memory
 from hpml_lab.theory.scalars import whole
 from hpml_lab.theory.timeline import Timeline
-from hpml_lab.units import gibibytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,18 +84,6 @@ class Fit:
     def needed_bytes(self) -> int:
         """All that is counted: reserved, and the context if it is known."""
         return self.gpu.reserved_bytes + (self.device.context_bytes or 0)
-
-    @property
-    def sentence(self) -> str:
-        """Whether it fits, in a line; empty if the memory is not known."""
-        memory_bytes = self.device.memory_bytes
-        if memory_bytes is None:
-            return ""
-        word = "fits" if self.fits else "does not fit"
-        share = self.needed_bytes / memory_bytes if memory_bytes else float("inf")
-        sizes = f"{gibibytes(self.needed_bytes)} of {gibibytes(memory_bytes)} GiB ({share:.0%})"
-        free = f", of which {self.device.margin:.0%} stay free" if self.device.margin else ""
-        return f"{word}: {sizes}{free}"
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
-from pathlib import PurePosixPath
 
+from hpml_lab.history.lineage import file_and_test
 from hpml_lab.verdict.sides import Case
 
 ALIKE = 0.6  # difflib's own threshold for close matches
@@ -56,8 +56,7 @@ def _moved(missing: Sequence[Case], new: Sequence[Case]) -> dict[str, str]:
 def _by_file_and_test(cases: Sequence[Case]) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for case in cases:
-        path, _, test = case.fullname.partition("::")
-        found.setdefault((PurePosixPath(path).name, test), []).append(case.fullname)
+        found.setdefault(file_and_test(case.fullname), []).append(case.fullname)
     return found
 
 

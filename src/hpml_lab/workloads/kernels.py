@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpml_lab.theory.recurrent import lstm_workspace_bytes
+from hpml_lab.theory.lstm import lstm_workspace_bytes
 
 _ATEN = torch.ops.aten
 _SHORT = {torch.bfloat16, torch.float16}

@@ -1,4 +1,4 @@
-"""What oneDNN keeps of a recurrent layer for its backward pass, beside outputs and states."""
+"""What oneDNN keeps of an LSTM for its backward pass, beside outputs and states."""
 
 _PAGE_BYTES = 4096
 _ELEMENT_BYTES = 4
@@ -9,9 +9,10 @@ _ALIASED = 256  # rows of so many elements are put further apart
 def lstm_workspace_bytes(time: int, batch: int, inputs: int, hidden: int) -> int:
     """Returns the workspace of one direction of one LSTM layer in training, float32, in bytes.
 
-    Its parts begin at pages: gates, projected states, three sets of states of the layer before and
-    two of cell states, for two layers and one more time step. Source: `set_workspace_sizes` in
-    oneDNN's src/cpu/rnn/rnn_utils.cpp, held against the operator for shapes of all kinds.
+    Not from oneDNN's source: fitted to what ``torch.mkldnn_rnn_layer`` returns (torch 2.15), and
+    held against it for generated shapes. Parts begin at pages: what look like the gates, one row a
+    step of the output's width, and of two layers and one more step three sets of rows as wide as
+    the wider of input and output, and two as wide as the output.
 
     Args:
         time: steps.
