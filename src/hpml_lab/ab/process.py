@@ -15,8 +15,8 @@ from hpml_lab.history.run import Run, read_run
 
 CHANNEL = "HPML_PAIR"  # the plugin reads the job from this file
 _MEASURED = (0, 1)  # pytest's exit status when all or some tests passed
-# Where processes differ by more than rounds of one do, more of them tell more than longer ones. What
-# the user asks for comes behind it, and holds.
+# Where processes differ by more than rounds of one do, more of them tell more than longer ones.
+# What the user asks for comes behind it, and holds.
 _SHORT = "--benchmark-max-time=0.05"
 _LOG_LINES = 20
 _OURS = ("HPML_GATE", "HPML_RESUME", "HPML_WORKER")  # no business of a pair
