@@ -1,6 +1,9 @@
 """The command `hpml-lab predict`."""
 
+import gc
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +74,8 @@ def predict(
         raise InputError("--check needs the memory: give --device-memory or --gpu")
     if workload is not None:
         _refuse_network_options(context)
-        found = of_workload(workload, settings, batch, device, table=table)
+        with _uncollected():
+            found = of_workload(workload, settings, batch, device, table=table)
     else:
         if asked["network"] is None or batch is None:
             raise InputError(
@@ -79,12 +83,23 @@ def predict(
             )
         if settings:
             raise InputError("--set is for a workload such as FILE.py:NAME; give one")
-        found = of_network(batch=batch, device=device, table=table, **asked)
+        with _uncollected():
+            found = of_network(batch=batch, device=device, table=table, **asked)
     _print(as_json, found.record, found.answers)
     if picture is not None:
         _draw(picture, found.timeline, found.title)
     if check and not found.fit.fits:
         context.exit(1)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Looking for cycles among a plan's many events would take a third of the command's time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 _FOR_WORKLOADS = frozenset({

@@ -8,7 +8,6 @@ below 0 (what grows with the square of the batch), or where the third is another
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 
 from hpml_lab.errors import InputError
 from hpml_lab.theory.timeline import Event, Timeline
@@ -78,12 +77,11 @@ def line(one: int, first: Timeline, other: int, second: Timeline) -> _Line | Non
     if any(base * event.change_bytes < 0 for base, event in zip(fixed, first.events, strict=True)):
         return None
 
+    blocks, _, phases, layers = zip(*first.events, strict=True) if pairs else ((), (), (), ())
+
     def timeline(batch: int) -> Timeline:
-        events = (
-            replace(event, change_bytes=base + batch * slope)
-            for event, base, slope in zip(first.events, fixed, slopes, strict=True)
-        )
-        return Timeline(tuple(events), first.categories)
+        changes = [base + batch * slope for base, slope in zip(fixed, slopes, strict=True)]
+        return Timeline(tuple(map(Event, blocks, changes, phases, layers)), first.categories)
 
     return timeline
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from hpml_lab.errors import InputError, MemoryLimitError
-from hpml_lab.theory.gpu_memory import GpuMemory, Workspace, gpu_memory
+from hpml_lab.theory.gpu_memory import GpuMemory, Workspace, gpu_memory, replayed
 from hpml_lab.theory.scalars import whole
 from hpml_lab.theory.timeline import Timeline
 
@@ -112,8 +112,7 @@ def fit(
         products: paths of the layers whose matrix products have a workspace.
         counters: step counters on the GPU, see `gpu_memory`.
     """
-    size = device.workspace_bytes
-    workspace = None if size is None else Workspace(size_bytes=size, layers=products)
+    workspace = _workspace(device, products)
 
     def taken(capacity_bytes: int | None) -> GpuMemory:
         return gpu_memory(
@@ -130,3 +129,23 @@ def fit(
         return Fit(device, taken(device.capacity_bytes), fits=True)
     except MemoryLimitError:
         return Fit(device, taken(None), fits=False)
+
+
+def fits(
+    timeline: Timeline, device: Device, *, products: Collection[str] = (), counters: int = 0
+) -> bool:
+    """Returns whether a device holds a step: what `fit` says, in less time.
+
+    Raises:
+        InputError: if the memory is not known.
+    """
+    try:
+        replayed(timeline, _workspace(device, products), counters, device.known_bytes)
+    except MemoryLimitError:
+        return False
+    return True
+
+
+def _workspace(device: Device, products: Collection[str]) -> Workspace | None:
+    size = device.workspace_bytes
+    return None if size is None else Workspace(size_bytes=size, layers=products)

@@ -112,10 +112,9 @@ def gpu_memory(
     Raises:
         MemoryLimitError: if the capacity does not hold the step.
     """
-    whole("counters", counters)
-    plain = full = _replay(timeline, None, counters, capacity_bytes)
+    full = plain = replayed(timeline, workspace, counters, capacity_bytes)
     if workspace is not None:
-        full = _replay(timeline, workspace, counters, capacity_bytes)
+        plain = replayed(timeline, None, counters)
     tensors = timeline.peak_bytes
     return GpuMemory(
         tensors_bytes=tensors,
@@ -126,9 +125,18 @@ def gpu_memory(
     )
 
 
-def _replay(
-    timeline: Timeline, workspace: Workspace | None, counters: int, capacity_bytes: int | None
+def replayed(
+    timeline: Timeline,
+    workspace: Workspace | None = None,
+    counters: int = 0,
+    capacity_bytes: int | None = None,
 ) -> CachingAllocator:
+    """Returns the allocator behind a step, with its peaks; all as `gpu_memory`.
+
+    Raises:
+        MemoryLimitError: if the capacity does not hold the step.
+    """
+    whole("counters", counters)
     allocator = CachingAllocator(capacity_bytes)
     blocks = _Blocks(allocator, workspace)
     categories = timeline.categories

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from hpml_lab.theory.batches import Batches
-from hpml_lab.theory.fitting import Device, Fit, fit
+from hpml_lab.theory.fitting import Device, Fit, fit, fits
 from hpml_lab.theory.largest_batch import largest_batch
 from hpml_lab.theory.memory import Step, with_optimizer
 from hpml_lab.theory.optimizers import Parameters, sizes
@@ -40,15 +41,16 @@ class Network:
     passes: Callable[[Step], Timeline]
 
     def plan(self, step: Step) -> Timeline:
-        """Returns the step's timeline; passes are planned once for all batches and optimizers.
+        """Returns the step's timeline; passes are traced once for all batches and optimizers.
 
         Raises:
             InputError: if the network cannot take such a batch.
         """
-        key = step.passes.of(1)
-        if key not in self._batches:
-            self._batches[key] = Batches(lambda batch: self.passes(key.of(batch)))
-        return with_optimizer(self._batches[key](step.batch), step, self.trained)
+        passes = self._batches(step.passes, self.passes)
+        updated = self._batches(
+            step, lambda other: with_optimizer(passes(other.batch), other, self.trained)
+        )
+        return updated(step.batch)
 
     def fit(self, step: Step, device: Device) -> Fit:
         """Returns what a step takes on a device.
@@ -56,7 +58,7 @@ class Network:
         Raises:
             InputError: if the network cannot take such a batch.
         """
-        return self._fit(self.plan(step), step, device)
+        return fit(self.plan(step), device, **self._on_gpu(step))
 
     def largest_batch(self, step: Step, device: Device) -> int:
         """Returns the largest batch whose step, else as given, fits into a device's memory.
@@ -67,12 +69,12 @@ class Network:
         return largest_batch(
             lambda batch: self.plan(step.of(batch)),
             device.known_bytes,
-            lambda timeline: bool(self._fit(timeline, step, device).fits),
+            lambda timeline: fits(timeline, device, **self._on_gpu(step)),
         )
 
-    def _fit(self, timeline: Timeline, step: Step, device: Device) -> Fit:
+    def _on_gpu(self, step: Step) -> dict[str, Any]:
         counters = len(list(sizes(self.trained))) if step.implementation == "fused" else 0
-        return fit(timeline, device, products=self.products, counters=counters)
+        return {"products": self.products, "counters": counters}
 
     def numbers(self, step: Step) -> dict[str, int]:
         """Returns raw bytes and counts of a step, by name.
@@ -95,6 +97,11 @@ class Network:
             "flops_per_sample": self.flops_per_sample,
         }
 
+    def _batches(self, step: Step, plan: Callable[[Step], Timeline]) -> Batches:
+        return self._known.setdefault(
+            (step.of(1), plan is self.passes), Batches(lambda batch: plan(step.of(batch)))
+        )
+
     @cached_property
-    def _batches(self) -> dict[Step, Batches]:
+    def _known(self) -> dict[tuple[Step, bool], Batches]:
         return {}

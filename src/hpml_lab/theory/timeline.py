@@ -8,6 +8,7 @@ a real step watched while it runs. So a prediction and a measurement are the sam
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, groupby
+from typing import NamedTuple
 
 from hpml_lab.errors import InputError, unknown
 from hpml_lab.theory.scalars import whole
@@ -24,8 +25,7 @@ CATEGORIES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """The allocation or the release of one block.
 
     Attributes:

@@ -8,7 +8,7 @@ rounded up to 32 queries, and autocast runs some operators, layer norm among the
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from hpml_lab.theory.memory import Step, with_optimizer
 from hpml_lab.theory.timeline import Timeline
 from hpml_lab.workloads.allocations import AllocationTracker
 from hpml_lab.workloads.kernels import as_allocated
+from hpml_lab.workloads.meta import QuickBatchNorm
 from hpml_lab.workloads.storageless import forward, refusing, without_storage
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -59,7 +60,7 @@ def plan_module(
     if step.dtype == "float32" and not checkpoint and not channels_last:
         # Faster than fake tensors, and the same but for these.
         with suppress(_NeedsDeviceError):
-            return trace("meta", nullcontext())
+            return trace("meta", QuickBatchNorm())
     return trace("cpu", FakeTensorMode())
 
 

@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from hpml_lab.errors import InputError
 from hpml_lab.theory.batches import Batches
-from hpml_lab.theory.fitting import Device, fit
+from hpml_lab.theory.fitting import Device, fits
 from hpml_lab.theory.largest_batch import largest_batch
 from hpml_lab.theory.plan import Plan
 from hpml_lab.theory.timeline import Timeline
@@ -108,7 +108,7 @@ def plan_largest_batch(function: Workload, device: Device, settings: Mapping[str
     return largest_batch(
         timelines,
         device.known_bytes,
-        lambda t: bool(fit(t, device, products=products, counters=counters).fits),
+        lambda timeline: fits(timeline, device, products=products, counters=counters),
     )
 
 

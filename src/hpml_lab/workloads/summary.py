@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hpml_lab.workloads.meta import QuickBatchNorm
 from hpml_lab.workloads.operators import OperatorCounter
 from hpml_lab.workloads.storageless import forward, without_storage
 
@@ -88,7 +89,7 @@ def summarise(model: nn.Module, input_shape: tuple[int, ...] = (3, 32, 32)) -> S
     """
     twin = without_storage(model, "meta").train()
     inputs = torch.empty(_SAMPLES, *input_shape, device="meta")
-    with _recorded_outputs(twin) as outputs, OperatorCounter() as counter:
+    with _recorded_outputs(twin) as outputs, QuickBatchNorm(), OperatorCounter() as counter:
         logits = forward(twin, inputs)
         forward_flops = counter.flops
         targets = torch.zeros(_SAMPLES, dtype=torch.long, device="meta")

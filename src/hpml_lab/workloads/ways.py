@@ -91,7 +91,7 @@ def _eight_bits(plan: Plan, device: Device) -> Way:
         number for number, name in enumerate(plan.timeline.categories) if name == "optimizer_state"
     }
     events = (
-        replace(event, change_bytes=_eighth(event.change_bytes)) if event.block in state else event
+        event._replace(change_bytes=_eighth(event.change_bytes)) if event.block in state else event
         for event in plan.timeline.events
     )
     shorter = replace(plan, timeline=Timeline(tuple(events), plan.timeline.categories))
