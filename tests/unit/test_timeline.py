@@ -1,6 +1,8 @@
 """A timeline: events in, live bytes out."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpml_lab.errors import InputError
 from hpml_lab.theory.timeline import Recorder, Timeline
@@ -83,3 +85,13 @@ def test_what_is_not_there_is_refused(recorder, attempt, message):
     """Unknown names, an empty timeline and negative sizes are one line each."""
     with pytest.raises(InputError, match=message):
         attempt(recorder.timeline())
+
+
+@given(st.permutations(range(6)))
+def test_releases_in_a_row_are_in_the_order_of_their_blocks(order):
+    """A hash table's order, another one each time, is not in a timeline."""
+    recorder = Recorder()
+    blocks = [recorder.allocate(8) for _ in range(6)]
+    for block in order:
+        recorder.free(block)
+    assert [event.block for event in recorder.timeline().events] == [*blocks, *blocks]

@@ -3,7 +3,8 @@
 What a step allocates is affine in its batch of N samples: each block takes a + b N bytes. Two
 timelines say a and b of every block. The step does something else for another batch, and each is
 planned by itself, where their events differ, where b is not whole (what is rounded up), where a is
-below 0 (what grows with the square of the batch), or where the third is another one.
+below 0 (what grows with the square of the batch), or where the third is another one. A batch of 1
+is always planned by itself.
 """
 
 from collections.abc import Callable
@@ -37,6 +38,8 @@ class Batches:
         Raises:
             InputError: if no step of such a batch can be taken.
         """
+        if batch == 1:  # a view where others are copied: their samples are not in a row
+            return self._plan(batch)
         if self._known and batch not in self._known and not self._tried:
             self._tried = True
             with suppress(InputError):  # a batch of the proof may be one that cannot be taken
