@@ -143,6 +143,19 @@ def lora(batch_size=4):
     return pair(model, rows(batch_size))
 
 
+def computed(batch_size=4, initialise=nn.init.trunc_normal_):
+    """Widths, and a rate of dropout for each layer, computed with tensors; weights drawn again."""
+    widths = (torch.linspace(1, 2, 3) * 12 / 8).round().mul(8).int().tolist()
+    rates = [rate.item() for rate in torch.linspace(0, 0.5, len(widths) - 1)]
+    layers = []
+    for narrow, wide, rate in zip(widths[:-1], widths[1:], rates, strict=True):
+        layers += [nn.Linear(narrow, wide), nn.Dropout(rate), nn.GELU()]
+    for layer in layers[::3]:
+        initialise(layer.weight, std=0.02)
+    model = nn.Sequential(nn.Linear(WIDTH, widths[0]), *layers, nn.Linear(widths[-1], CLASSES))
+    return pair(model, rows(batch_size))
+
+
 def closure(batch_size=4):
     """LBFGS, which calls the step itself."""
     model = nn.Linear(WIDTH, CLASSES)
@@ -316,6 +329,7 @@ KINDS = {
     "prelu": partial(deep, activation=nn.PReLU),
     "rrelu": partial(deep, activation=nn.RReLU),
     "lora": lora,
+    "computed": computed,
     "tied": tied,
     "tied, bfloat16 autocast": partial(tied, precision="bfloat16"),
     "tied, pure bfloat16": partial(tied, dtype=torch.bfloat16),

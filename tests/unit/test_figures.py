@@ -7,7 +7,7 @@ from hpml_lab.errors import InputError
 from hpml_lab.measure.record import Row
 from hpml_lab.report.figures import draw_memory
 from hpml_lab.report.pictures import draw_run
-from hpml_lab.theory.timeline import CATEGORIES, Moment
+from hpml_lab.theory.timeline import Recorder
 
 ROWS = [
     Row("before", "", [10, 0, 0, 1, 0, 0, 0]),
@@ -16,9 +16,17 @@ ROWS = [
     Row("optimizer", "", [10, 0, 0, 1, 0, 20, 0]),
 ]
 
-OUTLINE = [
-    Moment(row.phase, row.layer, dict(zip(CATEGORIES, row.live_bytes, strict=True))) for row in ROWS
-]
+
+def step():
+    """A convolution that keeps 40 bytes and takes 20 more in its backward pass."""
+    recorder = Recorder()
+    recorder.allocate(10, "parameters")
+    recorder.phase, recorder.layer = "forward", "conv"
+    recorder.allocate(40)
+    recorder.keep_activations()
+    recorder.phase = "backward"
+    recorder.allocate(20, "gradients")
+    return recorder.timeline()
 
 
 def measured(**timelines):
@@ -39,14 +47,14 @@ def test_each_watched_step_is_a_picture(tmp_path):
 
 def test_the_peak_is_labelled(tmp_path):
     """The fullest moment has a mark with its size, phase and layer."""
-    draw_memory({"predicted": OUTLINE}, "a step", tmp_path / "step.svg")
+    draw_memory(step(), "a step", tmp_path / "step.svg")
     drawn = (tmp_path / "step.svg").read_text()
     # matplotlib writes the text of each label as a comment beside its glyphs.
-    for label in ("peak 0.00 MiB", "backward conv", "activations", "a step"):
+    for label in ("peak 0.00 MiB", "backward conv", "activations", "a step", "by layer"):
         assert f"<!-- {label}" in drawn or label in drawn
 
 
 def test_a_picture_of_no_kind_is_refused(tmp_path):
     """The error names the endings that can be."""
     with pytest.raises(InputError, match=r"end it in \.png, \.svg or \.pdf"):
-        draw_memory({"predicted": OUTLINE}, "a step", tmp_path / "step.txt")
+        draw_memory(step(), "a step", tmp_path / "step.txt")

@@ -128,7 +128,7 @@ def _draw(picture: Path | None, timeline: "Timeline", title: str) -> None:
     if picture is not None:
         from hpml_lab.report.figures import draw_memory
 
-        draw_memory({"predicted": timeline.outline()}, title, picture)
+        draw_memory(timeline, title, picture)
 
 
 def _print(as_json: bool, record: dict[str, Any], found: "list[Answer]") -> None:

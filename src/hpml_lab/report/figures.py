@@ -14,9 +14,11 @@ from hpml_lab.errors import InputError
 from hpml_lab.history.run import Benchmark, Run
 from hpml_lab.measure.record import Row
 from hpml_lab.report.answers.answer import setting
+from hpml_lab.report.layers import OUTSIDE
 from hpml_lab.report.picture import Picture
 from hpml_lab.report.terminal import plain
-from hpml_lab.theory.timeline import CATEGORIES, Moment
+from hpml_lab.theory.by_layer import LayerMemory, by_layer, grouped
+from hpml_lab.theory.timeline import CATEGORIES, Moment, Timeline
 from hpml_lab.units import MIB, mebibytes
 
 # Okabe and Ito 2008: told apart with any kind of colour vision.
@@ -29,22 +31,23 @@ _COLOURS = dict(
 )
 
 _LINE = 100  # characters that fit over a picture
+_MOST_LAYERS = 24  # rows of a picture
 _NAMES = {"planned": "predicted", "tracked": "measured"}
 
 
-def draw_memory(outlines: Mapping[str, Sequence[Moment]], title: str, path: Path) -> None:
-    """Draws memory over one training step, stacked by category, with its peak labelled.
+def draw_memory(timeline: Timeline, title: str, path: Path) -> None:
+    """Draws a planned step: memory over time with its peak labelled, and layer by layer.
 
     Args:
-        outlines: the fullest moments of a step, layer by layer, by name: ``predicted``,
-            ``measured``; one panel each, on one scale.
-        title: what was trained.
+        timeline: of the step.
+        title: what is trained.
         path: ends in ``.png``, ``.svg`` or ``.pdf``.
 
     Raises:
         InputError: for a file of another kind, or one that cannot be written.
     """
-    figure = memory_figure(outlines, title)
+    layers = grouped(by_layer(timeline), _MOST_LAYERS)
+    figure = memory_figure({"predicted": timeline.outline()}, title, layers)
     try:
         figure.savefig(path, dpi=150)
     except ValueError as error:
@@ -60,20 +63,51 @@ def no_formulas() -> AbstractContextManager[None]:
     return rc_context({"text.parse_math": False})
 
 
-def memory_figure(outlines: Mapping[str, Sequence[Moment]], title: str) -> Figure:
-    """Returns the picture that `draw_memory` saves."""
+def memory_figure(
+    outlines: Mapping[str, Sequence[Moment]], title: str, layers: Sequence[LayerMemory] = ()
+) -> Figure:
+    """Returns memory over one training step, stacked by category, with its peak labelled.
+
+    Args:
+        outlines: the fullest moments of a step, layer by layer, by name: ``predicted``,
+            ``measured``; one panel each, on one scale.
+        title: what was trained.
+        layers: what each holds, in a panel below.
+    """
     with no_formulas():
-        return _memory_figure(outlines, title)
+        return _memory_figure(outlines, title, layers)
 
 
-def _memory_figure(outlines: Mapping[str, Sequence[Moment]], title: str) -> Figure:
-    figure = Figure(figsize=(9, 3.4 * len(outlines) + 0.8), layout="constrained")
+def _memory_figure(
+    outlines: Mapping[str, Sequence[Moment]], title: str, layers: Sequence[LayerMemory]
+) -> Figure:
+    heights = [3.4] * len(outlines) + ([0.2 * len(layers) + 1.0] if layers else [])
+    figure = Figure(figsize=(9, sum(heights) + 0.8), layout="constrained")
     figure.suptitle(textwrap.fill(title, _LINE), fontsize=10)
-    panels = figure.subplots(len(outlines), 1, squeeze=False, sharey=True)[:, 0]
-    for panel, (name, outline) in zip(panels, outlines.items(), strict=True):
+    panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for panel, (name, outline) in zip(panels, outlines.items(), strict=False):
         _draw(panel, name, outline)
+        panel.sharey(panels[0])
     panels[0].legend(loc="upper left", fontsize=8, ncols=2, reverse=True)
+    if layers:
+        _draw_layers(panels[-1], layers)
     return figure
+
+
+def _draw_layers(panel: Any, layers: Sequence[LayerMemory]) -> None:
+    rows = range(len(layers))
+    kept = [layer.kept_bytes / MIB for layer in layers]
+    peak = [layer.peak_bytes / MIB for layer in layers]
+    panel.barh(rows, kept, 0.7, color=_COLOURS["activations"], label="kept for the backward pass")
+    panel.plot(
+        peak, rows, "|", color="black", markersize=8, label="allocated and alive at the peak"
+    )
+    panel.set_yticks(rows, [layer.layer or OUTSIDE for layer in layers], fontsize=7)
+    panel.invert_yaxis()
+    panel.set_xlim(left=0)
+    panel.set_xlabel("MiB")
+    panel.set_title("by layer, in order of work", loc="left", fontsize=9)
+    panel.legend(fontsize=8)
 
 
 def memory_pictures(run: Run) -> Iterator[Picture]:

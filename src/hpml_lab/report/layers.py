@@ -9,7 +9,7 @@ from hpml_lab.theory.timeline import Timeline
 from hpml_lab.units import mebibytes
 
 _MOST_ROWS = 30
-_OUTSIDE = "(outside the modules)"
+OUTSIDE = "(outside the modules)"
 
 
 def layers_record(timeline: Timeline) -> list[dict[str, Any]]:
@@ -25,6 +25,6 @@ def layers_answer(heading: str, timeline: Timeline) -> Answer:
         "Memory by layer",
         heading,
         ["layer", "kept for the backward pass", "at the peak"],
-        [[x.layer or _OUTSIDE, mebibytes(x.kept_bytes), mebibytes(x.peak_bytes)] for x in layers],
+        [[x.layer or OUTSIDE, mebibytes(x.kept_bytes), mebibytes(x.peak_bytes)] for x in layers],
         ["At the peak: what was allocated in the step; parameters and state are there before it."],
     )

@@ -17,6 +17,9 @@ class QuickBatchNorm(TorchDispatchMode):
     Unlike it, and like the kernel, the backward pass makes no gradient that is not wanted.
     """
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs an operator, or the rule for it."""
         if func is _ATEN.native_batch_norm.default and _known(args[0], args[5]):

@@ -1,9 +1,7 @@
 """The memory of any declared step, planned: two steps of it on tensors without storage."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
-from warnings import catch_warnings, filterwarnings
 
 import torch
 from torch import nn
@@ -21,8 +19,8 @@ from hpml_lab.workloads.operators import OperatorCounter
 from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.planning import ShapeTracker
 from hpml_lab.workloads.step import TrainingStep
-from hpml_lab.workloads.storageless import refusing
 from hpml_lab.workloads.unknown_values import readable
+from hpml_lab.workloads.without_values import computing, without_values
 
 Change = Callable[[TrainingStep], None]
 
@@ -60,8 +58,9 @@ def plan_changed(
     Raises:
         InputError: as of `plan`.
     """
-    with _without_values(function) as mode:
-        step = built(function, settings)
+    with without_values(getattr(function, "__qualname__", "the workload")) as mode:
+        with computing(mode):
+            step = built(function, settings)
         change(step)
         step.scaler = step.scaler and _Scaler(step.device)
         _fetch(step, mode)
@@ -110,37 +109,6 @@ def plan_largest_batch(function: Workload, device: Device, settings: Mapping[str
         device.known_bytes,
         lambda timeline: fits(timeline, device, products=products, counters=counters),
     )
-
-
-@contextmanager
-def _without_values(function: Workload) -> Iterator[FakeTensorMode]:
-    name = getattr(function, "__qualname__", "the workload")
-    mode = FakeTensorMode(allow_non_fake_inputs=True)
-    with refusing(f"{name} cannot be planned on tensors without values"), catch_warnings():
-        # Modules that are copied ask for it; nothing of ours does.
-        filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
-        with mode, _converting():
-            yield mode
-
-
-@contextmanager
-def _converting() -> Iterator[None]:
-    """Lets modules take other types and layouts in place, as in ``model.to(torch.bfloat16)``.
-
-    PyTorch swaps a tensor without storage for its conversion, and refuses that where anything
-    refers to it weakly, as its own bookkeeping of such tensors does.
-    """
-
-    def converted(parameter: Any, conversion: Any) -> None:
-        parameter.data = conversion.data
-        parameter.fake_device = conversion.fake_device
-
-    swap = torch.utils.swap_tensors
-    torch.utils.swap_tensors = converted
-    try:
-        yield
-    finally:
-        torch.utils.swap_tensors = swap
 
 
 class _Scaler:
