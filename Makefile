@@ -13,7 +13,7 @@ bench: $(READY)
 	$(BIN)/pytest tests/perf -m "not gpu" --benchmark-save=bench --benchmark-quiet
 
 bench-gpu: $(READY)
-	PYTHON=$(BIN)/python tools/bench_gpu.sh
+	PYTHON=$(BIN)/python tools/gpu.sh suite
 
 test: $(READY)
 	$(BIN)/pytest

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from hpml_lab.pytest_plugin.settings import text_of
+from hpml_lab.workloads.profiles import profile_for
+
 # What is left in the allocator's cache of a GPU would count for the next case.
 MEMORY = {"memory", "memory_plan", "largest_batch"}
 
@@ -19,8 +22,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not item.path.is_relative_to(Path(__file__).parent):
             continue
         item.add_marker(shown)
-        if item.get_closest_marker("gpu") and _group(item) in MEMORY:
+        if item.get_closest_marker("gpu") and _group(item) in MEMORY and _apart(item):
             item.add_marker(pytest.mark.alone)
+
+
+def _apart(item: pytest.Item) -> bool:
+    return profile_for(text_of(item.config, "profile"), "cuda").alone
 
 
 def _group(item: pytest.Item) -> object:

@@ -7,17 +7,24 @@ from dataclasses import replace
 
 import pytest
 
+from hpml_lab.theory.duration import Work
 from hpml_lab.workloads.optimizers import learning_rate_for
 from hpml_lab.workloads.trainer import Trainer
+from hpml_lab.workloads.work import epochs_work
 
 EPOCHS = 10
+EVALUATED = 4 / 3  # a forward pass more for each sample
 
 
-@pytest.fixture
-def lab_training(training, profile):
-    """The lab's training at one batch size: its network, images and learning rate."""
+def work(training, profile):
+    """Returns what a case does."""
     if training.batch_size > profile.batch_images:
-        pytest.skip(f"an epoch has only {profile.batch_images} images in profile {profile.name}")
+        return Work()
+    return epochs_work(sized(training, profile), round(EVALUATED * EPOCHS))
+
+
+def sized(training, profile):
+    """Returns the lab's training at one batch size: its network, images and learning rate."""
     training = profile.sized(
         training,
         network=profile.batch_network,
@@ -31,8 +38,17 @@ def lab_training(training, profile):
     return replace(training, persistent_workers=True)
 
 
+@pytest.fixture
+def lab_training(training, profile):
+    """The lab's training, where an epoch has a whole batch."""
+    if training.batch_size > profile.batch_images:
+        pytest.skip(f"an epoch has only {profile.batch_images} images in profile {profile.name}")
+    return sized(training, profile)
+
+
 @pytest.mark.learning
 @pytest.mark.once
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="batch_learning")
 @pytest.mark.axes(batch_size=[4, 16, 64, 256, 1024], seed=[0, 1, 2])
 def test_epochs(measure, lab_training):

@@ -3,8 +3,10 @@
 import pytest
 
 from hpml_lab.workloads.trainer import Trainer
+from hpml_lab.workloads.work import epochs_work
 
 
+@pytest.mark.work(by=lambda training, profile: epochs_work(training, profile.epochs))
 @pytest.mark.benchmark(group="batch_norm")
 @pytest.mark.axes(batch_norm=[True, False])
 def test_epochs(measure, training, profile):

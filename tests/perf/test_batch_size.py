@@ -6,8 +6,12 @@ import pytest
 
 from hpml_lab.measure.counters import network_counters
 from hpml_lab.workloads.trainer import Trainer
+from hpml_lab.workloads.work import steps_work
+
+STEPS = 100  # about what a second's budget, the warm-up and counting take
 
 
+@pytest.mark.work(by=lambda training: steps_work(training, STEPS))
 @pytest.mark.benchmark(group="batch_size")
 @pytest.mark.axes(batch_size=[16, 64, 256, 1024])
 def test_step(measure, training):

@@ -10,6 +10,7 @@ import pytest
 
 from hpml_lab.measure.record import Learning
 from hpml_lab.theory.dropout import inverted_minimiser
+from hpml_lab.theory.duration import Work
 from hpml_lab.theory.gradient_noise import standard_errors, weights_covariance
 from hpml_lab.theory.trajectory import expected_weights
 from hpml_lab.workloads.linear_dropout import LEARNING_RATE, ROW, TARGET, Member, train
@@ -122,6 +123,7 @@ def test_batch_of_one(trained, measure):
     assert nothing_kept.mean() == pytest.approx(0.25, abs=0.01)
 
 
+@pytest.mark.work(by=lambda: Work(small_steps=LONG[-1]))
 def test_large_batch(trained, profile):
     """1(e) All seeds keep to the expected course, and reach the minimiser after 10,000 steps."""
     weights, losses = trained(HALF, profile.dropout_seeds, LONG, batch_size=MANY)
@@ -131,6 +133,7 @@ def test_large_batch(trained, profile):
     assert losses[-1000:].mean() == pytest.approx(121 / 3, abs=0.1)
 
 
+@pytest.mark.work(by=lambda: Work(small_steps=LONG[-1]))
 @pytest.mark.parametrize("optimizer", SWEEPS)
 def test_sweep(measure, training, profile, optimizer):
     """1(g, h) The ends of 10,000 steps jump at drop 0; there Adam ends elsewhere than SGD."""

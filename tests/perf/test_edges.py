@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from hpml_lab.measure.learning import Lesson
+from hpml_lab.theory.duration import Work
 from hpml_lab.workloads.edge_trainer import EdgeTrainer, train_alone
 from hpml_lab.workloads.edge_training import EdgeTraining
 from hpml_lab.workloads.edges import VERSION
@@ -29,6 +30,14 @@ def cases(*labs, **settings):
 def sizes(*counts, epochs):
     """Returns settings for some numbers of training images of a class."""
     return [{"per_class": count, "epochs": epochs} for count in counts]
+
+
+def work(lab, profile):
+    """Returns what a case does: as many small steps as all seeds take together."""
+    if lab.per_class > profile.edge_images:
+        return Work()
+    steps = -(-lab.classes * lab.per_class // lab.batch_size)
+    return Work(small_steps=min(lab.epochs, profile.edge_epochs) * steps)
 
 
 @pytest.fixture
@@ -56,6 +65,7 @@ def last(learning, metric="accuracy"):
     return [values[-1] for values in learning.metrics[metric]]
 
 
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases({"network": "cnn"}, {"network": "mlp"}, per_class=10, epochs=500, batch_size=32)
 def test_small_set(learn, lab, profile):
@@ -65,6 +75,7 @@ def test_small_set(learn, lab, profile):
         assert statistics.median(last(learning, "training_accuracy")) > 0.9
 
 
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *({"frozen": True} | of for of in sizes(10, 20, 30, 50, 100, epochs=30)),
@@ -81,6 +92,7 @@ def test_edge_detectors(learn, lab):
     assert statistics.median(last(learning)) > 0.6
 
 
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *sizes(10, epochs=400),
@@ -94,6 +106,7 @@ def test_cnn(learn, lab):
     assert statistics.median(last(learning)) > CHANCE
 
 
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *sizes(10, 20, 30, 40, 50, 80, 100, 200, epochs=300),
@@ -106,6 +119,7 @@ def test_mlp(learn, lab):
     assert statistics.median(last(learn(lab))) > CHANCE + 0.05
 
 
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *sizes(10, 30, epochs=300),
@@ -130,6 +144,7 @@ def test_shift(learn, lab):
         assert statistics.mean(last(learning)) < CHANCE + 0.03
 
 
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *sizes(10, 30, 50, 100, epochs=300),
@@ -146,6 +161,7 @@ def test_permuted_pixels(learn, lab):
         assert statistics.median(last(learning)) < 0.9
 
 
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *(
@@ -161,6 +177,7 @@ def test_five_classes(learn, lab):
     assert statistics.median(last(learn(lab))) > 1 / 5
 
 
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *(

@@ -9,6 +9,7 @@ import torch
 from hpml_lab.errors import MemoryLimitError
 from hpml_lab.measure.out_of_memory import give_back, largest_running_batch
 from hpml_lab.measure.planned import planned_on_gpu
+from hpml_lab.theory.duration import Work
 from hpml_lab.theory.largest_batch import largest_batch
 from hpml_lab.workloads.allocations import track
 from hpml_lab.workloads.trainer import Trainer
@@ -57,6 +58,7 @@ def limited(training, limit):
 
 
 @pytest.mark.once
+@pytest.mark.work(by=lambda: Work(seconds=8))  # three batches, two steps each, and planning
 @pytest.mark.benchmark(group="largest_batch")
 @pytest.mark.axes(optimizer=["sgd", "sgd-momentum", "adam"])
 def test_largest_batch(measure, training, profile):

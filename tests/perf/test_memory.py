@@ -6,14 +6,16 @@ import pytest
 
 from hpml_lab.measure.counters import network_counters
 from hpml_lab.measure.memory import cuda_peak
+from hpml_lab.measure.out_of_memory import give_back
 from hpml_lab.theory.optimizers import counter_bytes, state_bytes
 from hpml_lab.workloads.networks import LAB_WIDTH
 from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.optimizers import theory_name
 from hpml_lab.workloads.trainer import Trainer
+from hpml_lab.workloads.work import steps_work
 
+STEPS = 100  # about what a second's budget, the warm-up and counting take
 COPIES = {"sgd": 0, "sgd-momentum": 1, "adam": 2}
-ROUNDING = 512  # CUDA's allocator rounds each tensor up to whole blocks of so many bytes
 
 
 @pytest.fixture
@@ -24,6 +26,7 @@ def trainer(training, profile):
 
 
 @pytest.mark.once
+@pytest.mark.work(by=lambda training: steps_work(training, STEPS))
 @pytest.mark.benchmark(group="memory")
 @pytest.mark.axes(optimizer=list(COPIES))
 def test_step(measure, trainer):
@@ -43,30 +46,34 @@ def test_step(measure, trainer):
         measure.memory |= cuda_peak(step)
 
 
+@pytest.mark.benchmark(group="memory")
 @pytest.mark.axes(optimizer=["sgd"])
 def test_order(training, trainer):
-    """Momentum adds one copy of the parameters and Adam two, no byte more or less of state."""
+    """Momentum adds one copy of the parameters and Adam two, no byte more or less.
+
+    On CUDA so in the bytes that are asked for. In those of the allocator's blocks it is not:
+    a block is not cut where 1 MiB or less would be left of it.
+    """
     steps = {name: trainer_with(trainer, name) for name in COPIES}
     copy = 4 * sum(p.numel() for p in trainer.model.parameters())
     assert {name: state for name, (state, _) in steps.items()} == {
         name: copies * copy for name, copies in COPIES.items()
     }
     if training.device == "cuda":
-        tensors = len(list(trainer.model.parameters()))
         peaks = {name: peak for name, (_, peak) in steps.items()}
-        assert peaks["adam"] > peaks["sgd-momentum"] > peaks["sgd"]
-        for name, copies in COPIES.items():
-            added = peaks[name] - peaks["sgd"]
-            assert 0 <= added - copies * copy <= copies * tensors * ROUNDING
+        assert {name: peak - peaks["sgd"] for name, peak in peaks.items()} == {
+            name: copies * copy for name, copies in COPIES.items()
+        }
 
 
 def trainer_with(trainer, optimizer):
     """Returns the state bytes and the CUDA peak (None on the CPU) with another optimizer."""
+    give_back()
     other = Trainer(replace(trainer.training, optimizer=optimizer))
     step = other.fixed_step()
     step()
     peak = cuda_peak(step) if other.training.device == "cuda" else None
     return (
         optimizer_state(other.optimizer)["optimizer_state_bytes"],
-        peak and peak["peak_allocated_bytes"],
+        peak and peak["peak_requested_bytes"],
     )

@@ -1,6 +1,5 @@
 """GPU-memory lab, sections 2 and 3: whether a training step takes the memory that was planned."""
 
-import functools
 from dataclasses import replace
 
 import pytest
@@ -11,18 +10,26 @@ from hpml_lab.measure.memory import step_memory
 from hpml_lab.measure.out_of_memory import give_back
 from hpml_lab.measure.planned import gpu_counters, planned_memory, planned_on_gpu
 from hpml_lab.measure.timelines import backward_peak_bytes
+from hpml_lab.workloads.convolutions import largest_copies_bytes
 from hpml_lab.workloads.networks import LAB_WIDTH
 from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.trainer import Trainer
+from hpml_lab.workloads.work import steps_work
 
 LAB_BATCH = 8
-TENSORS, DEVICE = 1e-4, 0.01  # the largest share by which a plan may be off
+STEPS = 12  # watched, measured and counted ones
+TENSORS = 1e-4  # the largest share by which a plan of tensors may be off
+CUBLASLT = 2**20  # the workspace of matrix products with a bias, in torch before 2.15
 # Bytes kept for the backward pass, for each image and once, with batch norm and without: outputs
 # of convolutions (two copies with batch norm), inputs of the head, and what batch norm remembers.
 KEPT = {True: (4_687_912, 38_400), False: (2_230_312, 0)}
 
 
-context = functools.cache(context_bytes)  # a fresh process each time
+def work(training, profile):
+    """Returns what a case does: a few steps, of the largest network and images that it may have."""
+    batch = min(training.batch_size, profile.batch_images)
+    largest = replace(training, network="resnet18", image=profile.batch_image, batch_size=batch)
+    return steps_work(largest, STEPS)
 
 
 def check(measure, training):
@@ -36,10 +43,14 @@ def check(measure, training):
     measure(step, rounds=1)
     measure.counters |= found.counters
     if training.device == "cuda":
-        on_gpu = gpu_counters(planned_on_gpu(trainer.model, found.planned, context_bytes=context()))
+        on_gpu = gpu_counters(
+            planned_on_gpu(trainer.model, found.planned, context_bytes=context_bytes())
+        )
         measure.memory |= on_gpu | step_memory(step, "cuda")
-        allocated = measure.memory["peak_allocated_bytes"]
-        assert allocated == pytest.approx(on_gpu["planned_allocated_bytes"], rel=DEVICE)
+        copies = largest_copies_bytes(trainer.model, step.batch[0].shape)
+        measure.counters["largest_copies_bytes"] = copies
+        beyond = measure.memory["peak_allocated_bytes"] - on_gpu["planned_allocated_bytes"]
+        assert 0 <= beyond <= copies + CUBLASLT
     else:
         measure.memory |= cpu_peak(step, 1)
     check_tensors(found, optimizer_state(trainer.optimizer)["optimizer_state_bytes"])
@@ -55,6 +66,7 @@ def check_tensors(found, state):
 
 
 @pytest.mark.once
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="memory_plan")
 @pytest.mark.axes(optimizer=["sgd", "sgd-momentum", "adam"])
 def test_optimizers(measure, training, profile):
@@ -65,6 +77,7 @@ def test_optimizers(measure, training, profile):
 
 
 @pytest.mark.once
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="memory_plan")
 @pytest.mark.axes(batch_norm=[True, False])
 def test_batch_norm(measure, training, profile):
@@ -78,6 +91,7 @@ def test_batch_norm(measure, training, profile):
 
 
 @pytest.mark.once
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="memory_plan")
 @pytest.mark.axes(batch_size=[4, 16, 64, 256, 1024])
 def test_batches(measure, training, profile):

@@ -6,11 +6,18 @@ Every network learns from images that carry their label, and is tested with and 
 import pytest
 
 from hpml_lab.measure.record import Learning
+from hpml_lab.theory.duration import Work
 from hpml_lab.workloads.images import open_images
 from hpml_lab.workloads.linear_dropout import Member
 from hpml_lab.workloads.shortcuts import Inputs, Shortcuts
 
 EPOCHS = 10
+IMAGES = 50_000
+
+
+def work(profile):
+    """Returns what a case does: small steps, all networks at once."""
+    return Work(small_steps=EPOCHS * (profile.shortcut_images or IMAGES) // profile.shortcut_batch)
 
 
 @pytest.fixture
@@ -26,6 +33,7 @@ def inputs(training, profile):
 
 @pytest.mark.learning
 @pytest.mark.once
+@pytest.mark.work(by=work)
 @pytest.mark.benchmark(group="shortcuts")
 @pytest.mark.parametrize("drop", [0.0, 0.75])
 def test_label_pixels(measure, training, profile, inputs, drop):

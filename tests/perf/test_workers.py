@@ -6,10 +6,12 @@ import pytest
 
 from hpml_lab.workloads.loading import worker_counts
 from hpml_lab.workloads.trainer import Trainer
+from hpml_lab.workloads.work import epochs_work
 
 PROCESSORS = len(os.sched_getaffinity(0))
 
 
+@pytest.mark.work(by=lambda training, profile: epochs_work(training, profile.epochs + 1))
 @pytest.mark.benchmark(group="workers")
 @pytest.mark.axes(workers=worker_counts(PROCESSORS))
 def test_epoch(measure, training, profile):

@@ -154,6 +154,23 @@ def test_the_memory_of_compile_modes_stands_beside_eager():
     assert found.sentences == ["A step's own against eager: default 0.50x."]
 
 
+def test_memory_of_graphs_is_what_they_reserve():
+    """Replays allocate nothing, 21 of 100 MiB: only the 150 that they reserve are told."""
+    sizes = {"eager": (100, 120), "default": (80, 96), "reduce-overhead": (21, 150)}
+    cases = [
+        benchmark(
+            "compile_modes",
+            [epoch(1, 2.0)],
+            compile_mode=mode,
+            memory={"peak_allocated_bytes": allocated * MIB, "peak_reserved_bytes": reserved * MIB},
+        )
+        for mode, (allocated, reserved) in sizes.items()
+    ]
+    (found,) = [a for a in answers(run_of(*cases)) if a.title == "Memory of compile modes"]
+    assert [row[1:] for row in found.rows] == [["100.0", "120.0"], ["80.0", "96.0"], ["-", "150.0"]]
+    assert found.sentences == ["Reserved against eager: default 0.80x, reduce-overhead 1.25x."]
+
+
 def test_batch_sizes_are_compared_by_samples_a_second():
     """Ten samples in 10 ms beat a hundred in 200 ms."""
     (found,) = answers(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hpml_lab.errors import MeasurementError
-from hpml_lab.measure import ceilings, rates
+from hpml_lab.measure import ceilings, kept, rates
 from hpml_lab.measure.rates import (
     best_call_s,
     matmul_flops_per_s,
@@ -215,7 +215,7 @@ def test_they_are_measured_once_in_a_fresh_process(measured, cache):
         lambda text: text.replace("5000000000.0", '"5e9"'),
         lambda text: text.replace("5000000000.0", "NaN"),
         lambda text: text.replace('"method":1', '"method":0'),
-        lambda text: text.replace('"ceilings"', '"other":1,"ceilings"'),
+        lambda text: text.replace('"value"', '"other":1,"value"'),
         lambda _text: "",
         lambda _text: "[]",
         lambda _text: "\udcff",
@@ -239,7 +239,7 @@ def test_other_software_or_processors_have_their_own(measured, monkeypatch, chan
     """A new torch or fewer processors to use: measured again, and both are kept."""
     ceilings.ceilings()
     if change == "software":
-        monkeypatch.setattr(ceilings, "software", lambda _found: {"torch": "9.9"})
+        monkeypatch.setattr(kept, "software", lambda _found: {"torch": "9.9"})
     else:
         monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(999)))
     ceilings.ceilings()

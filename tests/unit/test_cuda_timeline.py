@@ -50,6 +50,12 @@ def test_an_address_may_be_used_again():
     assert read_trace({}, trace, {}, [1]).categories == ("temporaries", "gradients")
 
 
+def test_a_block_of_before_the_history_loses_no_timeline():
+    """One that waited for another stream is released in it; a gradient may lie inside a block."""
+    trace = [MARK, MARK, entry("free_completed", 77, 5), entry("alloc", 1, 9)]
+    assert read_trace({}, trace, {}, [1, 5]).categories == ("gradients",)
+
+
 class FakeMemory:
     """A history to which a real step on the CPU adds an entry at every snapshot."""
 

@@ -129,3 +129,20 @@ def test_a_seed_leaves_the_random_state_as_it_is():
     state = torch.get_rng_state()
     EdgeTrainer(SMALL, SEEDS).train(1)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_an_ensemble_is_trained_without_tf32(monkeypatch):
+    """Its members would be 1e-3 off those trained alone; behind it the setting is as it was."""
+    seen = []
+    convolutions = torch.backends.cudnn.conv
+    before = convolutions.fp32_precision
+    step = EdgeTrainer._step
+
+    def watched(self, *batch):
+        seen.append(convolutions.fp32_precision)
+        step(self, *batch)
+
+    monkeypatch.setattr(EdgeTrainer, "_step", watched)
+    EdgeTrainer(SMALL, SEEDS).train(1)
+    assert set(seen) == {"ieee"}
+    assert convolutions.fp32_precision == before == "tf32"

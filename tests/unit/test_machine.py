@@ -1,6 +1,7 @@
 """Which machine this is."""
 
 from dataclasses import replace
+from importlib import metadata
 from types import SimpleNamespace
 
 import pytest
@@ -23,6 +24,7 @@ class FakeNvml(SimpleNamespace):
 
     NVMLError = NVMLError
     NVML_CLOCK_SM, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = "sm", "memory", "gpu"
+    NVML_PERF_POLICY_THERMAL, NVML_PERF_POLICY_BOARD_LIMIT, NVML_PERF_POLICY_RELIABILITY = 1, 3, 5
     opened = 0
 
     def nvmlInit(self):  # noqa: N802
@@ -48,6 +50,7 @@ def driver(**answers):
         "nvmlDeviceGetClockInfo": lambda _handle, which: {"sm": 1980, "memory": 3201}[which],
         "nvmlDeviceGetMigMode": refuse,
         "nvmlDeviceGetTemperature": refuse,
+        "nvmlDeviceGetViolationStatus": refuse,
         "nvmlDeviceGetCurrentClocksThrottleReasons": lambda _handle: 0,
     }
     return FakeNvml(**{**known, **answers})
@@ -58,6 +61,70 @@ def test_a_gpu_is_described_as_far_as_the_driver_answers():
     nvml = driver()
     assert gpus(nvml) == [replace(GPU, temperature_c=None)]
     assert nvml.opened == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "uuids"),
+    [
+        (None, ["GPU-a1", "GPU-b2", "GPU-c3"]),
+        ("1", ["GPU-b2"]),
+        ("2, 0", ["GPU-c3", "GPU-a1"]),
+        ("GPU-b", ["GPU-b2"]),
+        ("0,7,1", ["GPU-a1"]),
+        ("", []),
+        ("-1", []),
+    ],
+)
+def test_only_what_cuda_shows_is_this_machine_s(monkeypatch, wanted, uuids):
+    """By number or uuid, in the order given, up to the first that is none: CUDA's own rule."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if wanted is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", wanted)
+    three = driver(
+        nvmlDeviceGetCount=lambda: 3,
+        nvmlDeviceGetUUID=lambda handle: ["GPU-a1", "GPU-b2", "GPU-c3"][handle],
+    )
+    assert [gpu.uuid for gpu in gpus(three)] == uuids
+
+
+def test_an_instance_is_on_the_board_that_is_split(monkeypatch):
+    """A MIG instance's name does not say on which."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-3e8a")
+    two = driver(nvmlDeviceGetCount=lambda: 2, nvmlDeviceGetMigMode=lambda handle: (handle, 0))
+    assert [gpu.mig for gpu in gpus(two)] == [True]
+
+
+def test_a_board_that_hides_its_memory_is_a_board():
+    """A split board may refuse; the others, and its own name, are not lost for it."""
+
+    def refuse(_handle):
+        raise NVMLError("no permission")
+
+    (found,) = gpus(driver(nvmlDeviceGetMemoryInfo=refuse))
+    assert found.memory_bytes is None
+    assert identity([found]).gpu_memory_gib == 0
+
+
+def test_clocks_held_back_add_up():
+    """Heat, the board's limits and its reliability; the power cap is where a busy GPU runs."""
+    status = {1: 5, 3: 7, 5: 11}
+    seen = driver(
+        nvmlDeviceGetViolationStatus=lambda _handle, policy: SimpleNamespace(
+            violationTime=status[policy]
+        )
+    )
+    assert gpus(seen)[0].held_back_ns == 23
+
+
+def test_a_run_from_the_source_has_no_version_of_its_own(monkeypatch):
+    """A machine on which nothing is installed saves a run all the same."""
+
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    found = machine_record(state(), {})["software"]
+    assert found["hpml_lab"] is found["torchvision"] is None
 
 
 def test_a_split_gpu_is_told_apart():
@@ -122,3 +189,10 @@ def test_an_unknown_processor_is_named_by_its_kind(monkeypatch, tmp_path):
     monkeypatch.setattr(machine.platform, "machine", lambda: "riscv64")
     assert identity([]).cpu == "riscv64"
     assert state().governor is None
+
+
+def test_gpu_machines_are_of_one_kind_whatever_their_processor_s_name():
+    """So a run can be gone on with on the next machine that is lent; without a GPU it counts."""
+    found = identity([GPU])
+    assert replace(found, cpu="Other").id == found.id
+    assert replace(found, cpu_count=found.cpu_count + 1).id != found.id

@@ -201,7 +201,7 @@ def test_our_errors_are_one_line(project):
         (["--hpml-data", "."], "no CIFAR-10 in '.': neither *"),
         (
             ["--hpml-profile", "huge"],
-            "unknown profile 'huge'; choose one of: quick, full",
+            "unknown profile 'huge'; choose one of: quick, short, full",
         ),
         (["--hpml-seed", "-1"], "--hpml-seed '-1' is not a whole number of 0 or more"),
         (["--hpml-processes=0"], "--hpml-processes '0' is not a whole number of 1 or more"),

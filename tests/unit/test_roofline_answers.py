@@ -81,6 +81,7 @@ def test_cases_without_rounds_or_batch_have_no_place():
 def test_float32_on_cuda_is_held_against_tf32():
     """Its convolutions round so; other precisions are themselves."""
     assert peak_name("cuda", "float32") == "cuda_matmul_tf32_flops_per_s"
+    assert peak_name("cuda", "float32", "float32") == "cuda_matmul_float32_flops_per_s"
     assert peak_name("cuda", "bfloat16") == "cuda_matmul_bfloat16_flops_per_s"
     assert peak_name("cpu", "float32") == "cpu_matmul_float32_flops_per_s"
 

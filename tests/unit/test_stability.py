@@ -187,3 +187,14 @@ def test_a_kernel_that_does_not_tell_is_no_load(tmp_path, text):
     if text is not None:
         (tmp_path / "self" / "schedstat").write_text(text)
     assert conditions([], tmp_path).waited_s == 0
+
+
+@pytest.mark.parametrize(("held_back_s", "flags"), [(0.3, 1), (0.02, 0)])
+def test_clocks_held_back_during_the_work_are_flagged(held_back_s, flags):
+    """Of 2 s, though the mask behind them is empty: the board is idle by then."""
+    before = Conditions(0.0, 0.0, (0,), held_back_s=(5.0,))
+    seen = list(disturbances(before, Conditions(2.0, 0.0, (0,), held_back_s=(5.0 + held_back_s,))))
+    assert len(seen) == flags
+    assert seen == [] or seen[0].startswith(
+        "throttling: for 15.0 % of the time the clocks of GPU 0"
+    )

@@ -1,12 +1,14 @@
 """What a step that is run counts: operators, FLOP, launches, and the memory beside them."""
 
+import os
+
 import pytest
 import torch
 from torch import nn
 
 from hpml_lab.measure import counters
 from hpml_lab.measure.compiled import is_compiled
-from hpml_lab.measure.counters import Counts, count_step, kernel_launches
+from hpml_lab.measure.counters import Call, Counts, count_step, kernel_launches
 from hpml_lab.measure.subject import subject_of
 from hpml_lab.workloads.step import TrainingStep
 
@@ -177,13 +179,24 @@ def test_memory_of_a_device_without_counters_is_not_told():
 def test_launches_are_told_from_copies_and_waits():
     """Three kernels, by both interfaces, and a graph; memory and synchronisation launch nothing."""
     calls = ["cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cudaGraphLaunch"]
+    calls += ["cudaLaunchCooperativeKernel", "cuLaunchCooperativeKernel"]
     others = ["cudaMemcpyAsync", "cudaDeviceSynchronize", "aten::add", "cudaMemsetAsync"]
-    assert kernel_launches([*calls, *others]) == 4
+    assert kernel_launches(Call(n, i, i + 1) for i, n in enumerate([*calls, *others])) == 6
+
+
+def test_a_launch_that_two_interfaces_see_counts_once():
+    """The driver's call lies within that of the runtime; another thread's and the next do not."""
+    inner = Call("cuLaunchKernel", 2, 3)
+    assert kernel_launches([inner, Call("cudaLaunchKernel", 1, 4)]) == 1
+    assert kernel_launches([inner, Call("cudaLaunchKernel", 1, 4, thread=7)]) == 2
+    assert kernel_launches([inner, Call("cudaLaunchKernel", 3, 4)]) == 2
+    assert kernel_launches([inner, Call("aten::add", 1, 4)]) == 1
 
 
 def test_launches_are_counted_on_cuda(monkeypatch):
     """A step on CUDA is run once more under the profiler."""
-    monkeypatch.setattr(counters, "_runtime_calls", lambda _step: ["cudaLaunchKernel"] * 7)
+    launches = [Call("cudaLaunchKernel", moment, moment) for moment in range(7)]
+    monkeypatch.setattr(counters, "_calls", lambda _step: launches)
     monkeypatch.setattr(counters, "step_memory", lambda *_: {"peak_allocated_bytes": 5})
     step = linear_step()
     monkeypatch.setattr(TrainingStep, "device", "cuda")
@@ -195,5 +208,41 @@ def test_launches_are_counted_on_cuda(monkeypatch):
 @pytest.mark.filterwarnings("ignore:CUDA is not available")
 def test_the_profiler_s_events_are_the_calls():
     """A matrix product on the CPU is among the events of its step."""
-    calls = counters._runtime_calls(lambda: torch.ones(2, 2) @ torch.ones(2, 2))
-    assert "aten::mm" in calls
+    calls = counters._calls(lambda: torch.ones(2, 2) @ torch.ones(2, 2))
+    (product,) = [call for call in calls if call.name == "aten::mm"]
+    assert product.begin < product.end
+
+
+@pytest.mark.filterwarnings("ignore:CUDA is not available")
+@pytest.mark.parametrize(("told", "kept"), [(None, "1"), ("0", "0")])
+def test_cupti_is_let_go_behind_a_profile(monkeypatch, told, kept):
+    """It would slow what is timed next; who has said otherwise is left alone."""
+    monkeypatch.delenv("TEARDOWN_CUPTI", raising=False)
+    if told is not None:
+        monkeypatch.setenv("TEARDOWN_CUPTI", told)
+    counters._calls(lambda: None)
+    assert os.environ["TEARDOWN_CUPTI"] == kept
+
+
+def test_no_launch_is_no_number(monkeypatch):
+    """Where the driver tells nothing, as without permission for CUPTI, 0 would be a lie."""
+    monkeypatch.setattr(counters, "_calls", lambda _step: [Call("aten::add", 0, 1)])
+    monkeypatch.setattr(counters, "step_memory", lambda *_: {})
+    step = linear_step()
+    monkeypatch.setattr(TrainingStep, "device", "cuda")
+    assert "kernel_launches" not in counted(step).counters
+
+
+@pytest.mark.parametrize(
+    ("compiled", "given_back"), [(True, ["back", "memory"]), (False, ["memory"])]
+)
+def test_what_the_compiler_left_is_given_back_before_memory_is_read(
+    monkeypatch, compiled, given_back
+):
+    """Its own trials, and the warm-up of graphs, would count as reserved."""
+    log = []
+    monkeypatch.setattr(counters, "give_back", lambda: log.append("back"))
+    monkeypatch.setattr(counters, "step_memory", lambda *_: log.append("memory") or {})
+    step = linear_step()
+    count_step(step, subject_of(step), compiled=compiled)
+    assert log == given_back

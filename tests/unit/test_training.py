@@ -238,8 +238,10 @@ def test_profiles_pin_memory_for_cuda_alone(device, pinned):
 
 
 def test_unknown_profiles_are_refused():
-    """A profile is quick or full."""
-    with pytest.raises(InputError, match="unknown profile 'huge'; choose one of: quick, full"):
+    """A profile is quick, short or full."""
+    with pytest.raises(
+        InputError, match="unknown profile 'huge'; choose one of: quick, short, full"
+    ):
         profile_for("huge", "cpu")
 
 

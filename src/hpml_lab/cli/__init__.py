@@ -105,7 +105,7 @@ def _training_options() -> Iterator[click.Option]:
 
 
 @cli.command(cls=_TrainingCommand)
-@click.option("--profile", default="", help="Sizes to start from: quick or full.")
+@click.option("--profile", default="", help="Sizes to start from: quick, short or full.")
 @click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def train(profile: str, epochs: int, as_json: bool, **chosen: Any) -> None:

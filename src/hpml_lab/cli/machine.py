@@ -9,12 +9,18 @@ _ANNOUNCEMENT = "Measuring what this machine can do at most: some seconds ..."
 
 @click.command()
 @click.option("--fresh", is_flag=True, help="Measure the ceilings again, such as when it is idle.")
+@click.option("--probe", is_flag=True, help="Ask the GPU what only it can tell: a minute, JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def machine(fresh: bool, as_json: bool) -> None:
+def machine(fresh: bool, probe: bool, as_json: bool) -> None:
     """Print what this machine is, how it is now, and what it can do at most.
 
     The JSON is what a saved run has under machine_info.hpml.
     """
+    if probe:
+        from hpml_lab.measure.probe import probe as ask
+
+        ask(click.echo)
+        return
     import msgspec
 
     from hpml_lab.history.run import Machine

@@ -1,11 +1,8 @@
 """The ceilings of this machine: measured in seconds, once for a machine and its software."""
 
 import contextlib
-import hashlib
-import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,15 +10,12 @@ import msgspec
 import psutil
 import torch
 
-from hpml_lab.files import write_whole
+from hpml_lab.measure import kept
 from hpml_lab.measure.clock import Clock, clock_for
-from hpml_lab.measure.fingerprint import software
 from hpml_lab.measure.fresh import in_fresh_process
-from hpml_lab.measure.gpus import gpus
-from hpml_lab.measure.machine import identity
 from hpml_lab.measure.rates import matmul_flops_per_s, memory_bytes_per_s, transfer_bytes_per_s
-from hpml_lab.workloads.cache import cache_folder
 
+_NAME = "ceilings"
 METHOD = 1  # raise it when what is measured, or how, changes
 TIMEOUT_S = 120.0
 LEAST_BUFFER_BYTES = 256 * 2**20
@@ -31,28 +25,7 @@ _DTYPES = {"cpu": ("float32", "bfloat16"), "cuda": ("float32", "bfloat16", "floa
 _KIB = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 Ceilings = dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Key:
-    """What ceilings belong to.
-
-    Attributes:
-        machine: its id.
-        software: versions.
-        processors: that this process may use.
-        method: `METHOD`.
-    """
-
-    machine: str
-    software: dict[str, str | None]
-    processors: int
-    method: int
-
-
-class _Kept(msgspec.Struct, forbid_unknown_fields=True):
-    key: Key
-    ceilings: dict[str, Annotated[float, msgspec.Meta(gt=0)] | None]
+_Rates = dict[str, Annotated[float, msgspec.Meta(gt=0)] | None]
 
 
 def ceilings(announce: Callable[[], object] = lambda: None, *, fresh: bool = False) -> Ceilings:
@@ -84,21 +57,13 @@ def ceilings(announce: Callable[[], object] = lambda: None, *, fresh: bool = Fal
 
 def recall() -> Ceilings | None:
     """Returns the ceilings in the cache folder; None if there are none that can be used."""
-    key = _key()
-    try:
-        kept = msgspec.json.decode(_file(key).read_bytes(), type=_Kept)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    return dict(kept.ceilings) if kept.key == key else None
+    known: Ceilings | None = kept.recall(_NAME, METHOD, _Rates)
+    return known
 
 
 def keep(found: Mapping[str, float | None]) -> None:
     """Puts ceilings into the cache folder, whole or not at all; a folder that refuses is left."""
-    key = _key()
-    with contextlib.suppress(OSError):
-        file = _file(key)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, msgspec.json.encode({"key": asdict(key), "ceilings": dict(found)}))
+    kept.keep(_NAME, METHOD, dict(found))
 
 
 def measure(clocks: Callable[[str], Clock] = clock_for, cuda: Any = torch.cuda) -> Ceilings:
@@ -164,14 +129,3 @@ def _largest_caches(caches: Path) -> dict[tuple[str, str], int]:
                 found[level, shared] = int(matched[1]) * _KIB[matched[2]]
     last = max((level for level, _ in found), default="")
     return {place: size for place, size in found.items() if place[0] == last}
-
-
-def _key() -> Key:
-    found = gpus()
-    processors = len(os.sched_getaffinity(0))
-    return Key(identity(found).id, software(found), processors, METHOD)
-
-
-def _file(key: Key) -> Path:
-    digest = hashlib.sha256(msgspec.json.encode(key, order="sorted")).hexdigest()
-    return cache_folder() / f"ceilings-{key.machine}-{digest[:8]}.json"

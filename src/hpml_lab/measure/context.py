@@ -5,14 +5,19 @@ from typing import Any
 import pynvml
 import torch
 
+from hpml_lab.measure import kept
 from hpml_lab.measure.fresh import in_fresh_process
 from hpml_lab.measure.gpus import used_bytes
 
+METHOD = 1  # raise it when what is measured, or how, changes
+_NAME = "context"
+
 
 def context_bytes() -> int | None:
-    """Returns the bytes that CUDA's context takes, measured in a fresh process.
+    """Returns the bytes that CUDA's context takes, measured in a fresh process once.
 
-    Nothing else may start or end on the GPU meanwhile.
+    They are kept in the cache folder for the machine and its software. Nothing else may start or
+    end on the GPU while they are measured.
 
     Returns:
         None without an NVIDIA GPU.
@@ -20,8 +25,14 @@ def context_bytes() -> int | None:
     Raises:
         MeasurementError: if the process fails.
     """
+    known: int | None = kept.recall(_NAME, METHOD, int)
+    if known is not None:
+        return known
     found = in_fresh_process(context_growth)
-    return None if found is None else int(found)
+    if found is None:
+        return None
+    kept.keep(_NAME, METHOD, int(found))
+    return int(found)
 
 
 def context_growth(cuda: Any = torch.cuda, nvml: Any = pynvml) -> int | None:

@@ -81,9 +81,11 @@ def read_trace(
         elif entry["action"] == "alloc":
             blocks[entry["addr"]] = recorder.allocate(entry["size"])
         elif entry["action"] == "free_completed":
-            recorder.free(blocks.pop(entry["addr"]))
+            # One that waited for another stream when the history began is not among the live ones.
+            recorder.free(blocks.pop(entry["addr"], -1))
     for address in gradients:
-        recorder.label(blocks[address], "gradients")
+        if address in blocks:  # not where it lies inside a block, as with expandable segments
+            recorder.label(blocks[address], "gradients")
     for block in strangers:
         recorder.label(block, "temporaries")
     return recorder.timeline()

@@ -27,6 +27,7 @@ class Conditions:
         now_s: when; only differences mean anything.
         waited_s: for how long in all the main thread could have run and had no processor.
         throttled: NVML's mask of why clocks are held back, for each GPU.
+        held_back_s: for how long in all the clocks of each GPU were.
         quota_s: for how long in all the processor quota of the container was used up.
         too_hot: how often in all the processors slowed down for heat.
         busy: how much the processors have worked, and for whom.
@@ -35,6 +36,7 @@ class Conditions:
     now_s: float
     waited_s: float
     throttled: tuple[int, ...] = ()
+    held_back_s: tuple[float, ...] = ()
     quota_s: float = 0.0
     too_hot: int = 0
     busy: Busy = NOBODY
@@ -53,14 +55,16 @@ def conditions(
     """
     at_work = in_use() if devices is None else devices
     on_gpu = any(device.type == "cuda" for device in at_work)
-    masks = [gpu.throttle_reasons or 0 for gpu in gpus()] if on_gpu else []
+    boards = gpus() if on_gpu else []
     return Conditions(
-        time.monotonic(),
-        _waited_s(proc),
-        tuple(masks),
-        _quota_s(proc, sys),
-        _too_hot(sys),
-        NOBODY if in_turns() else busy(proc),  # a partner's rounds are no load by others
+        now_s=time.monotonic(),
+        waited_s=_waited_s(proc),
+        throttled=tuple(gpu.throttle_reasons or 0 for gpu in boards),
+        held_back_s=tuple(1e-9 * (gpu.held_back_ns or 0) for gpu in boards),
+        quota_s=_quota_s(proc, sys),
+        too_hot=_too_hot(sys),
+        # A partner's rounds are no load by others.
+        busy=NOBODY if in_turns() else busy(proc),
     )
 
 
@@ -110,6 +114,12 @@ def _throttling(before: Conditions, after: Conditions) -> Iterator[str]:
     for index, mask in enumerate(after.throttled):
         if mask & _HELD_BACK:
             yield f"throttling: the clocks of GPU {index} were held back (reasons {mask:#x})"
+    # The mask is read behind the work, when the board may be idle already; this is a sum.
+    for index, (first, last) in enumerate(zip(before.held_back_s, after.held_back_s, strict=False)):
+        share = _share(last - first, before, after)
+        if share > LARGEST_WAIT:
+            time = percent(share)
+            yield f"throttling: for {time} of the time the clocks of GPU {index} were held back"
 
 
 def _share(seconds: float, before: Conditions, after: Conditions) -> float:

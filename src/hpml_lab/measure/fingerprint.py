@@ -39,11 +39,18 @@ def software(found: list[Gpu]) -> dict[str, str | None]:
     """
     cudnn = torch.backends.cudnn.version() if torch.backends.cudnn.is_available() else None
     return {
-        "hpml_lab": metadata.version("hpml-lab"),
+        "hpml_lab": _version("hpml-lab"),
         "python": platform.python_version(),
         "torch": str(torch.__version__),  # a class of its own
-        "torchvision": metadata.version("torchvision"),
+        "torchvision": _version("torchvision"),
         "cuda": torch.version.cuda,
         "cudnn": None if cudnn is None else str(cudnn),
         "driver": found[0].driver if found else None,
     }
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:  # run from its source
+        return None

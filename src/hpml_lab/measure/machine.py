@@ -23,7 +23,7 @@ class Identity:
         memory_gib: installed, to the nearest GiB.
         gpu: model name; None without a GPU.
         gpu_count: how many.
-        gpu_memory_gib: of one, to the nearest GiB.
+        gpu_memory_gib: of one, to the nearest GiB; 0 where the driver does not say.
         mig: whether GPUs are split into instances.
     """
 
@@ -37,11 +37,18 @@ class Identity:
 
     @property
     def id(self) -> str:
-        """The name of the machine's folder: readable, and different for any other identity."""
+        """The name of the machine's folder: readable, and different for any other identity.
+
+        Machines that are lent for their GPU are of one kind whichever name their processor has, so
+        that name is not in it there; what the record says of it stays.
+        """
         count, model = (
             (f"{self.gpu_count}gpu", self.gpu) if self.gpu else (f"{self.cpu_count}cpu", self.cpu)
         )
-        digest = hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()
+        parts = {
+            name: value for name, value in asdict(self).items() if name != "cpu" or not self.gpu
+        }
+        digest = hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()
         return f"{re.sub(r'[^a-z0-9]+', '-', model.lower()).strip('-')}-{count}-{digest[:8]}"
 
 
@@ -83,7 +90,7 @@ def identity(found: list[Gpu] | None = None) -> Identity:
         memory_gib=round(psutil.virtual_memory().total / GIB),
         gpu=found[0].model if found else None,
         gpu_count=len(found),
-        gpu_memory_gib=round(found[0].memory_bytes / GIB) if found else 0,
+        gpu_memory_gib=round((found[0].memory_bytes or 0) / GIB) if found else 0,
         mig=any(gpu.mig for gpu in found),
     )
 

@@ -51,13 +51,14 @@ class Subject:
 
     @property
     def described(self) -> dict[str, Value]:
-        """What names the case beyond its parameters: devices, types and shapes; threads.
+        """What names the case beyond its parameters: devices, types, shapes, threads, numerics.
 
         Returns:
             nothing where nothing is told.
         """
         if not self.is_told:
             return {}
+        from hpml_lab.measure.numerics import numerics
         from hpml_lab.measure.threads import threads
         from hpml_lab.workloads.batches import shapes
 
@@ -68,7 +69,7 @@ class Subject:
             "dtype": " ".join(sorted(dtype.removeprefix("torch.") for dtype in dtypes)),
             "batch": shapes(self.batch),
         }
-        return {name: value for name, value in known.items() if value} | threads()
+        return {n: value for n, value in known.items() if value} | threads() | numerics(self.device)
 
     @property
     def device(self) -> str | None:

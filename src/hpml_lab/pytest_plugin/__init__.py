@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hpml_lab.errors import HpmlError, InputError, RunFileError
-from hpml_lab.pytest_plugin import cases, pair, plan, ranks
+from hpml_lab.pytest_plugin import cases, estimate, pair, plan, ranks
 from hpml_lab.pytest_plugin.benchmark import Bench
 from hpml_lab.pytest_plugin.leftovers import let_go
 from hpml_lab.pytest_plugin.measuring import Measure
@@ -28,6 +28,7 @@ _MARKERS = (
     "once: exact, or repeated by axes of its own; measured in the first process alone",
     "alone: runs in an interpreter of its own, where tests run in fresh ones",
     "axes(NAME=VALUES, ...): the cases of a test that asks for `training`",
+    "work(by=FUNCTION): says what a case does, for the estimate of --collect-only",
 )
 _SETTINGS = pytest.StashKey[Settings]()
 _IN_WORKER = pytest.StashKey[bool]()
@@ -225,7 +226,11 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Says once why gpu cases were skipped."""
+    """Says once why gpu cases were skipped, or how long they would take."""
+    if config.option.collectonly:
+        items = terminalreporter._session.items
+        for line in estimate.lines(items, config.stash[_SETTINGS]):
+            terminalreporter.write_line(line)
     reason = config.stash.get(_NO_GPU, None)
     skipped = [
         report

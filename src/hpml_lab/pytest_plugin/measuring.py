@@ -286,9 +286,11 @@ class Measure:
 
     def describe(self, trainer: "Trainer") -> None:
         """Makes a trainer's settings the case; `epochs` does so itself."""
+        from hpml_lab.measure.numerics import numerics
         from hpml_lab.measure.threads import threads
 
-        self.case |= asdict(trainer.training) | {"source": trainer.source} | threads()
+        self.case |= asdict(trainer.training) | {"source": trainer.source}
+        self.case |= threads() | numerics(trainer.training.device)
         del self.case["data"]  # a folder's name says nothing on another machine
 
     def check(self) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hpml_lab.measure.record import Failure
 from hpml_lab.measure.termination import termination_interrupts
 from hpml_lab.pytest_plugin import plan
 from hpml_lab.pytest_plugin.ending import ending, replay, replay_warning
+from hpml_lab.pytest_plugin.estimate import case_s
 from hpml_lab.pytest_plugin.interpreter import Death, Interpreter
 from hpml_lab.pytest_plugin.journaling import Journaling
 from hpml_lab.pytest_plugin.progress import Progress
@@ -104,7 +105,7 @@ class Processes:
         output_json["hpml"] = asdict(record)
 
     def _planned(self, items: list[pytest.Item]) -> list[tuple[int, list[str]]]:
-        tests = [plan.selected(item) for item in items if not _skipped(item)]
+        tests = [self._selected(item) for item in items if not _skipped(item)]
         batches = [
             (process, batch)
             for process in range(1, self._settings.processes + 1)
@@ -113,6 +114,12 @@ class Processes:
         due = {nodeid: process for process, batch in batches for nodeid in batch}
         self._due = {item.nodeid: due.get(item.nodeid, 0) for item in items}
         return batches
+
+    def _selected(self, item: pytest.Item) -> plan.Selected:
+        found = plan.selected(item)
+        if self._settings.profile != "short":
+            return found
+        return replace(found, seconds=case_s(item, self._settings))
 
     def _run(self, batches: list[tuple[int, list[str]]]) -> None:
         left = missing(self._due, self._endings)

@@ -9,7 +9,8 @@ import pytest
 from hpml_lab.errors import InputError
 
 _HELP = {
-    "profile": "sizes of the cases: quick or full (default: quick on cpu, full on cuda)",
+    "profile": "sizes of the cases: quick, short (the gpu suite in minutes) or full (default: "
+    "quick on cpu, full on cuda)",
     "data": "generated, download, or a folder that holds CIFAR-10 (default: generated)",
     "require_gpu": "fail instead of skipping gpu cases where there is no CUDA device",
     "seed": "seed of weights, order and augmentation, and of the order of cases (default: 0)",
@@ -39,7 +40,7 @@ class Settings:
     """What the user asked of this run.
 
     Attributes:
-        profile: ``quick``, ``full``, or empty for the one that suits each device.
+        profile: ``quick``, ``short``, ``full``, or empty for the one that suits each device.
         data: as `workloads.images.open_images` takes it.
         require_gpu: whether gpu cases fail where they would be skipped.
         seed: of every training, and of the order of cases.
@@ -100,7 +101,7 @@ def read_settings(config: pytest.Config, *, saving: bool, ranks: bool = False) -
     Raises:
         InputError: for a value that cannot be one.
     """
-    text = {name: _text(config, name) for name in _DEFAULTS}
+    text = {name: text_of(config, name) for name in _DEFAULTS}
     if config.getoption("hpml_resume") and not saving:
         raise InputError("--hpml-resume goes on with a saved run; add --benchmark-save=NAME")
     processes = _count("processes", text["processes"])
@@ -127,7 +128,8 @@ def read_settings(config: pytest.Config, *, saving: bool, ranks: bool = False) -
     )
 
 
-def _text(config: pytest.Config, name: str) -> str:
+def text_of(config: pytest.Config, name: str) -> str:
+    """Returns a setting as it was given: option, ini value, environment or default."""
     option = config.getoption(f"hpml_{name}")
     if option is not None:
         return str(option)

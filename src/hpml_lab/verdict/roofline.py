@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from hpml_lab.history.cases import typical_s
-from hpml_lab.measure.record import Measurement
+from hpml_lab.measure.record import Measurement, Value
 from hpml_lab.theory.roofline import Position, position
 
 _COUNTERS = {"flops_per_sample", "naive_bytes_per_sample", "naive_bytes_per_step"}
@@ -29,15 +29,21 @@ def place(case: Measurement, ceilings: Mapping[str, float | None]) -> Position:
         (case.samples or 0) / typical_s(case),
         counters["flops_per_sample"],
         counters["naive_bytes_per_sample"] + once_a_step,
-        ceilings.get(peak_name(device, str(of.get("precision")))),
+        ceilings.get(peak_name(device, str(of.get("precision")), of.get("convolution_precision"))),
         ceilings.get(f"{device}_memory_bytes_per_s"),
     )
 
 
-def peak_name(device: str, precision: str) -> str:
+def peak_name(device: str, precision: str, convolutions: Value = None) -> str:
     """Returns the name of the ceiling of a case's arithmetic.
 
     On CUDA, PyTorch's float32 convolutions round their inputs to TF32 unless told otherwise.
+
+    Args:
+        device: of the case.
+        precision: of the case.
+        convolutions: ``float32`` where cuDNN was told to keep it; None where it was told nothing.
     """
-    kind = "tf32" if (device, precision) == ("cuda", "float32") else precision
+    rounded = (device, precision, convolutions) == ("cuda", "float32", None)
+    kind = "tf32" if rounded else precision
     return f"{device}_matmul_{kind}_flops_per_s"

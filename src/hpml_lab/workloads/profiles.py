@@ -1,4 +1,4 @@
-"""Sizes: what two processor cores hold in minutes, and what the lab asks for."""
+"""Sizes: what two cores hold in minutes, what a GPU does in eight, and what the lab asks for."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,11 +15,14 @@ class Profile:
     """The sizes that a case starts from.
 
     Attributes:
-        name: ``quick`` or ``full``.
+        name: ``quick``, ``short`` or ``full``.
         training: what every axis a case does not name is set to.
         epochs: measured epochs of a case, behind one warm-up epoch.
         compile_images: images of an epoch where compile modes are compared, a multiple of the
             batch size: a last, smaller batch would be compiled a second time.
+        autotuned: whether a mode that tries kernels for minutes is among them.
+        alone: whether each case about memory has an interpreter of its own, so that what is
+            reserved is its own to the last block.
         device_images: images of an epoch where devices are compared; the CPU has to end it too.
         memory_batch: samples a step where memory is compared.
         memory_image: side of the images where ResNet-152's memory is compared.
@@ -43,6 +46,8 @@ class Profile:
     training: Training
     epochs: int
     compile_images: int
+    autotuned: bool
+    alone: bool
     device_images: int
     memory_batch: int
     memory_image: int
@@ -94,6 +99,8 @@ _PROFILES = {
         training=Training(width=8, images=1024),
         epochs=5,
         compile_images=512,
+        autotuned=True,
+        alone=True,
         device_images=1024,
         memory_batch=8,
         memory_image=32,
@@ -112,11 +119,39 @@ _PROFILES = {
         edge_images=20,
         edge_epochs=100,
     ),
+    # The lab's sizes where bytes are compared, and fewer images where seconds are.
+    "short": Profile(
+        name="short",
+        training=Training(images=6400),
+        epochs=5,
+        compile_images=2560,
+        autotuned=False,
+        alone=False,
+        device_images=512,
+        memory_batch=128,
+        memory_image=224,
+        memory_limit_bytes=8188 * MIB,
+        batch_network="resnet18",
+        batch_images=256,
+        batch_image=224,
+        batch_workers=8,
+        dropout_seeds=5,
+        shortcut_images=1600,
+        shortcut_tests=500,
+        shortcut_seeds=3,
+        shortcut_batch=16,
+        shortcut_learning_rate=6e-3,
+        edge_seeds=4,
+        edge_images=20,
+        edge_epochs=100,
+    ),
     "full": Profile(
         name="full",
         training=Training(),
         epochs=5,
         compile_images=49_920,
+        autotuned=True,
+        alone=True,
         device_images=4096,
         memory_batch=128,
         memory_image=224,

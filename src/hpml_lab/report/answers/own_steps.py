@@ -78,7 +78,8 @@ def _share(step: _Step) -> str:
     device, precision = of.get("device"), of.get("precision", "float32")
     if not (work and moved and device):
         return _UNKNOWN
-    peak = step.ceilings.get(peak_name(str(device), str(precision)))
+    convolutions = of.get("convolution_precision")
+    peak = step.ceilings.get(peak_name(str(device), str(precision), convolutions))
     bandwidth = step.ceilings.get(f"{device}_memory_bytes_per_s")
     share = position(1 / step.step_s, work, moved, peak, bandwidth).fraction
     return _UNKNOWN if share is None else percent(share)

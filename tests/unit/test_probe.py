@@ -1,0 +1,96 @@
+"""What only a GPU can tell: each check by itself, read rightly, and kept."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from hpml_lab.cli.machine import machine
+from hpml_lab.measure import probe
+from hpml_lab.measure.probe import CHECKS, history, launches, short_lived
+
+
+def entry(action, addr, size=0):
+    """An entry of the allocator's history."""
+    return {"action": action, "addr": addr, "size": size}
+
+
+def event(name, begin, end, device="DeviceType.CPU"):
+    """An event of a profile."""
+    return SimpleNamespace(
+        name=name, device_type=device, thread=1, time_range=SimpleNamespace(start=begin, end=end)
+    )
+
+
+def test_a_workspace_is_a_block_that_lives_for_a_moment():
+    """Largest first; an activation stays longer, a block of before was not allocated here."""
+    entries = [
+        entry("alloc", 1, 100),
+        entry("free_requested", 1),
+        entry("free_completed", 1),
+        entry("alloc", 2, 999),
+        entry("alloc", 1, 300),
+        entry("free_completed", 1),
+        entry("segment_alloc", 9, 5),
+        entry("free_completed", 2),
+        entry("free_completed", 77),
+    ]
+    assert short_lived(entries) == [300, 100]
+
+
+def test_launches_stand_beside_kernels():
+    """Two launches, of which one is seen twice, and two kernels; a copy is none."""
+    events = [
+        event("cudaLaunchKernel", 0, 4),
+        event("cuLaunchKernel", 1, 2),
+        event("cuLaunchKernelEx", 5, 6),
+        event("gemm", 3, 9, "DeviceType.CUDA"),
+        event("relu", 9, 10, "DeviceType.CUDA"),
+        event("Memcpy HtoD", 9, 10, "DeviceType.CUDA"),
+    ]
+    assert launches(events) == {"launches": 2, "kernels": 2}
+
+
+def test_the_history_is_switched_off_also_behind_an_error():
+    """Else the allocator would go on writing."""
+    log = []
+    memory = SimpleNamespace(
+        _record_memory_history=lambda **how: log.append(how.get("enabled", "on")),
+        _snapshot=lambda: {"device_traces": [[entry("alloc", 1, 2)]]},
+    )
+    assert history(lambda: None, memory) == [entry("alloc", 1, 2)]
+    with pytest.raises(ZeroDivisionError):
+        history(lambda: 1 / 0, memory)
+    assert log == ["on", None, "on", None]
+
+
+def test_a_check_that_fails_loses_no_other(monkeypatch, tmp_path):
+    """Its reason stands in its place; all is said at once and kept for the machine."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "is_available", lambda: False)
+    said = []
+
+    def fails():
+        raise RuntimeError("no such device\nand more")
+
+    found = probe.probe(said.append, {"fails": fails, "works": lambda: {"bytes": 5}})
+    assert found == {"fails": {"error": "RuntimeError: no such device"}, "works": {"bytes": 5}}
+    assert [json.loads(line)["check"] for line in said] == ["fails", "works"]
+    assert probe.recall() == found
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_without_a_gpu_every_check_ends_in_a_line_and_nothing_is_kept(monkeypatch, tmp_path):
+    """The whole way through the command, up to the first call of CUDA."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    done = CliRunner().invoke(machine, ["--probe"])
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in done.output.splitlines()]
+    assert [line["check"] for line in lines] == [*CHECKS]
+    found = {line["check"]: line["found"] for line in lines}
+    assert found.pop("context") == {"context_bytes": None}
+    assert all("error" in each for each in found.values())
+    assert probe.recall() is None
