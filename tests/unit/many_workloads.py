@@ -1,16 +1,20 @@
 """Workloads of many kinds by name: what people train, small, as functions that return a step."""
 
+import copy
 from functools import partial
 
 import torch
 from sequence_workloads import (
     attention,
     cells,
+    encoder,
     multihead,
     packed,
     recurrent,
+    rotary,
     strided_attention,
     tied,
+    translator,
 )
 from torch import nn
 from torch.nn import functional
@@ -154,6 +158,59 @@ def computed(batch_size=4, initialise=nn.init.trunc_normal_):
         initialise(layer.weight, std=0.02)
     model = nn.Sequential(nn.Linear(WIDTH, widths[0]), *layers, nn.Linear(widths[-1], CLASSES))
     return pair(model, rows(batch_size))
+
+
+def copied_target(batch_size=4):
+    """A copy of the network, not trained, says where to go."""
+    model = nn.Linear(WIDTH, WIDTH)
+    target = copy.deepcopy(model).requires_grad_(False)
+    inputs = torch.randn(batch_size, WIDTH)
+
+    def loss(outputs, others):
+        return functional.mse_loss(outputs, target(others))
+
+    return pair(model, (inputs, inputs + 1), loss, torch.optim.Adam(model.parameters()))
+
+
+def clipped(batch_size=4):
+    """The norm of all gradients is limited before each update."""
+    model = nn.Sequential(nn.Linear(WIDTH, 30), nn.ReLU(), nn.Linear(30, CLASSES))
+    step = pair(model, rows(batch_size))
+
+    def clip(*_):
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+
+    step.optimizer.register_step_pre_hook(clip)
+    return step
+
+
+class ChosenExperts(nn.Module):
+    """Each row goes to the one of two layers that a third chooses."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Linear(WIDTH, 2)
+        self.experts = nn.ModuleList(nn.Linear(WIDTH, CLASSES) for _ in range(2))
+
+    def forward(self, inputs):
+        chosen = self.gate(inputs).argmax(-1)
+        outputs = inputs.new_zeros(len(inputs), CLASSES)
+        for index, expert in enumerate(self.experts):
+            (own,) = torch.where(chosen == index)
+            outputs[own] = expert(inputs[own])
+        return outputs
+
+
+def chosen_experts(batch_size=4):
+    """How many rows an expert has the values say."""
+    return pair(ChosenExperts(), rows(batch_size))
+
+
+def checked(batch_size=4):
+    """The data are looked at before they are trained on."""
+    inputs, labels = rows(batch_size)
+    assert torch.isfinite(inputs).all()
+    return pair(nn.Linear(WIDTH, CLASSES), (inputs, labels))
 
 
 def closure(batch_size=4):
@@ -330,6 +387,11 @@ KINDS = {
     "rrelu": partial(deep, activation=nn.RReLU),
     "lora": lora,
     "computed": computed,
+    "encoder": encoder,
+    "encoder and decoder": translator,
+    "copied target": copied_target,
+    "clipped": clipped,
+    "rotary": rotary,
     "tied": tied,
     "tied, bfloat16 autocast": partial(tied, precision="bfloat16"),
     "tied, pure bfloat16": partial(tied, dtype=torch.bfloat16),
@@ -355,4 +417,9 @@ REFUSED = {
     "sparse embedding": (sparse, "the gradient of weight is sparse"),
     "lazy layer": (lazy, "lazy layers cannot be planned; give them their widths"),
     "a loss that reads": (reading, "cannot be planned on tensors without values"),
+    "chosen experts": (chosen_experts, r"aten.nonzero.default asks for values, as .item\(\), int"),
+    "checked": (
+        checked,
+        r"checked failed at many_workloads.py:\d+: aten._local_scalar_dense.default",
+    ),
 }

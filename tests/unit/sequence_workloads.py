@@ -123,3 +123,76 @@ def tied(batch_size=4, dtype=torch.float32, **options):
         model, (inputs, targets), lambda o, t: functional.cross_entropy(o, t.flatten()),
         torch.optim.AdamW(model.parameters()), **options,
     )  # fmt: skip
+
+
+class Encoder(nn.Module):
+    """Two copies of a layer over words, of which those that fill up are left out."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(20, WIDTH, padding_idx=0)
+        layer = nn.TransformerEncoderLayer(WIDTH, 2, 24, dropout=0.1, batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, 2)
+        self.head = nn.Linear(WIDTH, CLASSES)
+
+    def forward(self, numbers):
+        left_out = numbers == 0
+        mixed = self.layers(self.words(numbers), src_key_padding_mask=left_out)
+        return self.head(mixed.masked_fill(left_out[..., None], 0).mean(1))
+
+
+def encoder(batch_size=4):
+    """Sentences into classes."""
+    numbers = torch.randint(1, 20, (batch_size, TIME))
+    return pair(Encoder(), (numbers, torch.randint(0, CLASSES, (batch_size,))))
+
+
+class Translator(nn.Module):
+    """An encoder, and a decoder that sees no later word."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(20, WIDTH)
+        self.layers = nn.Transformer(WIDTH, 2, 2, 2, 24, batch_first=True)
+        self.head = nn.Linear(WIDTH, 20)
+
+    def forward(self, numbers):
+        mask = nn.Transformer.generate_square_subsequent_mask(numbers.shape[1])
+        words = self.words(numbers)
+        return self.head(self.layers(words, words, tgt_mask=mask)).flatten(0, 1)
+
+
+def translator(batch_size=4):
+    """Sentences into sentences."""
+    numbers, others = words(batch_size)
+    return pair(Translator(), (numbers, others.flatten()))
+
+
+class Rotary(nn.Module):
+    """Attention whose positions are turned angles, with a gated layer and a norm without a mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.norm = nn.Embedding(20, WIDTH), nn.RMSNorm(WIDTH)
+        self.project = nn.Linear(WIDTH, 3 * WIDTH, bias=False)
+        self.gated = nn.Linear(WIDTH, 2 * WIDTH)
+        self.head = nn.Linear(WIDTH, 20)
+
+    def forward(self, numbers):
+        words = self.words(numbers)
+        half = WIDTH // 2
+        angles = torch.outer(torch.arange(numbers.shape[1]), 10.0 ** -torch.arange(0, 1, 1 / half))
+        sine, cosine = (torch.cat([f(angles)] * 2, -1) for f in (torch.sin, torch.cos))
+        query, key, value = self.project(self.norm(words)).chunk(3, -1)
+        query, key = (
+            x * cosine + torch.cat([-x[..., half:], x[..., :half]], -1) * sine for x in (query, key)
+        )
+        words = words + functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        gate, kept = self.gated(words).chunk(2, -1)
+        return self.head(functional.silu(gate) * kept).flatten(0, 1)
+
+
+def rotary(batch_size=4):
+    """A language model of this decade."""
+    numbers, others = words(batch_size)
+    return pair(Rotary(), (numbers, others.flatten()))

@@ -14,6 +14,7 @@ from typing import Any
 from hpml_lab.errors import HpmlError, InputError
 from hpml_lab.workloads.settings import parse_setting
 from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.workloads.storageless import BY_VALUE, reason
 
 Workload = Callable[..., TrainingStep]
 _NOT_THE_USERS = (str(Path(__file__).parents[1]), str(Path(traceback.__file__).parent))
@@ -169,6 +170,8 @@ def _name(function: Workload) -> str:
 
 
 def _said(error: BaseException) -> str:
+    if isinstance(error, BY_VALUE):
+        return f"{reason(error)}, and a plan has none"
     text = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

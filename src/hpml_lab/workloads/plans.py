@@ -20,7 +20,7 @@ from hpml_lab.workloads.optimizer_state import optimizer_state
 from hpml_lab.workloads.planning import ShapeTracker
 from hpml_lab.workloads.step import TrainingStep
 from hpml_lab.workloads.unknown_values import readable
-from hpml_lab.workloads.without_values import computing, without_values
+from hpml_lab.workloads.without_values import without_values
 
 Change = Callable[[TrainingStep], None]
 
@@ -59,8 +59,8 @@ def plan_changed(
         InputError: as of `plan`.
     """
     with without_values(getattr(function, "__qualname__", "the workload")) as mode:
-        with computing(mode):
-            step = built(function, settings)
+        step = built(function, settings)
+        mode.building = False
         change(step)
         step.scaler = step.scaler and _Scaler(step.device)
         _fetch(step, mode)

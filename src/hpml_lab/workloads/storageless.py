@@ -7,10 +7,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+)
 from torch.overrides import TorchFunctionMode
 
 from hpml_lab.errors import InputError
 
+BY_VALUE = (DataDependentOutputException, DynamicOutputShapeException)
 _REFUSALS = (AssertionError, IndexError, RuntimeError, TypeError, ValueError)
 
 
@@ -78,5 +83,11 @@ def refusing(what: str) -> Iterator[None]:
     except InputError:
         raise
     except _REFUSALS as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{what}: {reason}") from error
+        raise InputError(f"{what}: {reason(error)}") from error
+
+
+def reason(error: BaseException) -> str:
+    """Returns torch's reason in a line."""
+    if isinstance(error, BY_VALUE):
+        return f"{error.func} asks for values, as .item(), int(), if and indexing by a mask do"
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,7 +1,8 @@
-"""A workload built on tensors without values, where what it computes from numbers has some.
+"""A workload on tensors without values, where what it computes from numbers alone has some.
 
-Networks compute their own shape with tensors: widths of stages, a dropout rate for each block of
-``torch.linspace``. Weights are drawn, and what is drawn decides nothing.
+Networks compute with tensors what decides their shape: widths of stages, a dropout rate for each
+block of ``torch.linspace``, and `nn.Transformer` looks whether a mask is the causal one. Weights
+are drawn, and what is drawn decides nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,28 +11,50 @@ from typing import Any
 from warnings import catch_warnings, filterwarnings
 
 import torch
-from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
 from hpml_lab.workloads.storageless import refusing
 
-_FROM_NUMBERS = {torch.arange, torch.linspace, torch.logspace, torch.range}
-_MOST_ELEMENTS = 4096  # of what keeps its values: a list of layers has fewer, an image more
+_FROM_NUMBERS = {
+    torch.arange,
+    torch.eye,
+    torch.full,
+    torch.linspace,
+    torch.logspace,
+    torch.ones,
+    torch.zeros,
+}
+_MOST_ELEMENTS = 2**22  # of what keeps its values: the mask of 2,048 words
 
 
-class _Mode(FakeTensorMode):
-    """A mode in which small tensors keep values, not scalars alone."""
+class KnownMode(FakeTensorMode):
+    """A mode in which tensors keep values that are known, not scalars alone.
+
+    Attributes:
+        building: whether views keep them too. Their storage is then one of their own, which is
+            wrong where storages are counted.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(allow_non_fake_inputs=True)
+        self.building = True
 
     def may_turn_const(self, t: Tensor) -> bool:
         """Returns whether a real tensor becomes one that keeps its values."""
         usual = not self.is_our_fake(t) and t.layout == torch.strided and not t.is_meta
-        return usual and t.numel() <= _MOST_ELEMENTS
+        return usual and t.numel() <= _MOST_ELEMENTS and (self.building or not self._is_view(t))
+
+    def _is_view(self, tensor: Tensor) -> bool:
+        known = self.fake_tensor_converter.constant_storage_mapping
+        return StorageWeakRef(tensor._typed_storage()) in known
 
 
 @contextmanager
-def without_values(name: str) -> Iterator[FakeTensorMode]:
+def without_values(name: str) -> Iterator[KnownMode]:
     """A context in which tensors have no values and take no memory.
 
     Args:
@@ -40,27 +63,23 @@ def without_values(name: str) -> Iterator[FakeTensorMode]:
     Raises:
         InputError: for what torch refuses there.
     """
-    mode = _Mode(allow_non_fake_inputs=True)
+    mode = KnownMode()
     with refusing(f"{name} cannot be planned on tensors without values"), catch_warnings():
         # Modules that are copied ask for it; nothing of ours does.
         filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
-        with mode, _replaced(torch.utils, "swap_tensors", _converted):
+        with (
+            mode,
+            _KnownValues(mode),
+            _replaced(FakeTensor, "__deepcopy__", _copied),
+            _replaced(torch.utils, "swap_tensors", _converted),
+            # It draws again as long as it reads that a value is out of range.
+            _replaced(init, "_no_grad_trunc_normal_", lambda tensor, *_, **__: tensor),
+        ):
             yield mode
 
 
-@contextmanager
-def computing(mode: FakeTensorMode) -> Iterator[None]:
-    """A context within `without_values` in which a workload is built."""
-    # It draws again as long as it reads that a value is out of range.
-    with (
-        _KnownValues(mode),
-        _replaced(init, "_no_grad_trunc_normal_", lambda tensor, *_, **__: tensor),
-    ):
-        yield
-
-
 class _KnownValues(TorchFunctionMode):
-    """Lets small tensors that are made from numbers keep their values."""
+    """Lets tensors that are made from numbers keep their values, unless they are very large."""
 
     def __init__(self, mode: FakeTensorMode) -> None:
         super().__init__()
@@ -74,10 +93,9 @@ class _KnownValues(TorchFunctionMode):
         if result.numel() > _MOST_ELEMENTS or not result.is_cpu:
             return result
         with unset_fake_temporarily():
-            known = func(*args, **(kwargs or {}))
-        return self._mode.fake_tensor_converter.from_real_tensor(
-            self._mode, known, make_constant=True
-        )
+            result.constant = func(*args, **(kwargs or {}))
+        self._mode.fake_tensor_converter.add_constant_storage_mapping(result)
+        return result
 
 
 def _converted(parameter: Any, conversion: Any) -> None:
@@ -90,11 +108,28 @@ def _converted(parameter: Any, conversion: Any) -> None:
     parameter.fake_device = conversion.fake_device
 
 
+def _copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
+    """Lets modules be copied, as `nn.TransformerEncoder` copies its layer.
+
+    PyTorch's own copy of a tensor without storage has another storage each time it is asked for.
+    """
+    if id(tensor) not in memo:
+        with torch.no_grad():
+            copied = tensor.clone()
+        kind = nn.Parameter if isinstance(tensor, nn.Parameter) else Tensor.requires_grad_
+        memo[id(tensor)] = kind(copied, tensor.requires_grad)
+    result: Tensor = memo[id(tensor)]
+    return result
+
+
 @contextmanager
 def _replaced(module: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
-    before = getattr(module, name)
+    before = vars(module).get(name)
     setattr(module, name, function)
     try:
         yield
     finally:
-        setattr(module, name, before)
+        if before is None:  # inherited
+            delattr(module, name)
+        else:
+            setattr(module, name, before)
