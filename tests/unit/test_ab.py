@@ -121,7 +121,7 @@ def test_the_working_tree_is_the_contender(repository):
     git(repository, "commit", "--quiet", "-m", "c")
     done = ab(repository, "HEAD~2", "--budget=300")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "The gate passes." in done.stdout
+    assert "Passes." in done.stdout
     assert "pair 3, working tree: 2 cases in" in done.stderr
 
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from hpml_lab.report import actions
 from hpml_lab.report.annotations import MOST, annotation, annotations, inert
 from hpml_lab.report.markdown import MOST_ROWS, literal, render
-from hpml_lab.verdict.comparison import Comparison, CounterVerdict, Verdict
-from hpml_lab.verdict.gating import Refusal, refusals
+from hpml_lab.verdict.comparison import Comparison, CounterVerdict, Refusal, Verdict
 
 HOSTILE = [
     "::set-env name=PATH::/evil",
@@ -81,7 +80,7 @@ def test_markdown_holds_text_only(text):
 def test_a_hostile_name_adds_no_cell_and_no_line(name):
     """The table has as many lines and bars as that of a harmless name."""
     shapes = [
-        [line.count("|") for line in render(Comparison([regressed(each)]), []).splitlines()]
+        [line.count("|") for line in render(Comparison([regressed(each)])).splitlines()]
         for each in ("harmless", name)
     ]
     assert shapes[0] == shapes[1]
@@ -98,7 +97,7 @@ def test_the_summary_leads_with_what_changed():
         [CounterVerdict("test_same", "operators", 10, 12, "regressed")],
         ["a note"],
     )
-    text = html.unescape(render(comparison, refusals(comparison)))
+    text = html.unescape(render(comparison))
     assert text.startswith("### Performance gate: failed\n\n3 cases, 1 unchanged.\n")
     order = [text.index(word) for word in ("test_slow |", "test_lost |", "operators", "a note")]
     assert order == sorted(order)
@@ -107,7 +106,7 @@ def test_the_summary_leads_with_what_changed():
 
 def test_a_summary_is_bounded():
     """A thousand regressions are 200 rows and a number."""
-    text = render(Comparison([regressed(f"t{n}") for n in range(1000)]), [])
+    text = render(Comparison([regressed(f"t{n}") for n in range(1000)]))
     assert text.count("\n| t") == MOST_ROWS
     assert "800 more are left out." in text
 
@@ -123,7 +122,7 @@ def job(monkeypatch, tmp_path):
 def shown(comparison):
     """Returns the lines that are written of a comparison."""
     lines = []
-    actions.show(comparison, refusals(comparison), lines.append)
+    actions.show(comparison, lines.append)
     return lines
 
 

@@ -51,7 +51,7 @@ def test_the_same_times_pass(project):
     result = project.runpytest_inprocess(*QUICK, "--hpml-gate=main")
     result.assert_outcomes(passed=2)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*gate=main*", "Baseline: *0001_main.json", "The gate passes."])
+    result.stdout.fnmatch_lines(["*gate=main*", "Baseline: *0001_main.json", "Passes."])
     result.stdout.fnmatch_lines(["*process 3: test_t.py::test_?*"])
     assert len(list(storage(project).rglob("*.json"))) == 1
 
@@ -65,7 +65,7 @@ def test_a_slower_case_fails_the_run_by_its_id(project):
     result.stdout.fnmatch_lines(
         [
             "*test_t.py::test_b *regressed*",
-            "The gate fails: 1 reason above.",
+            "Fails: 1 reason above.",
             "FAILED test_t.py::test_b*",
         ]
     )
@@ -316,4 +316,4 @@ def test_a_file_that_collection_leaves_out_is_not_missing(project, left_out):
         options = []
     result = project.runpytest_inprocess(*QUICK, "--hpml-gate=main", *options)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["1 cases: 1 unchanged. *", "The gate passes."])
+    result.stdout.fnmatch_lines(["1 cases: 1 unchanged. *", "Passes."])

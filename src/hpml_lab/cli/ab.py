@@ -57,21 +57,18 @@ def ab(
     """
     from hpml_lab.ab.session import Asked, side_by_side
     from hpml_lab.report import actions, comparison
-    from hpml_lab.verdict.gating import outcome, refusals
 
     drawn = secrets.randbelow(2**32) if seed is None else seed
     arguments = context.meta[__name__]
     asked = Asked(base, new, arguments, Path.cwd(), budget, alpha, margin, drawn)
     answer = side_by_side(asked, lambda line: click.echo(line, err=True))
-    refused = refusals(answer.comparison)
     if as_json:
         sides = {"base": answer.commits[0], "new": answer.commits[1] or None}
-        told = {"exit": 1 if refused else 0, "failures": list(map(str, refused))}
         record = sides | {"pairs": answer.pairs, "seed": drawn}
-        click.echo(json.dumps(record | comparison.record(answer.comparison) | told))
+        click.echo(json.dumps(record | comparison.record(answer.comparison)))
     else:
-        text = comparison.render(answer.comparison, outcome(answer.comparison, refused))
+        text = comparison.render(answer.comparison)
         text += f"{answer.pairs} pairs, seed {drawn}.\n"
         click.echo(actions.harmless(text), nl=False)
-    actions.show(answer.comparison, refused, lambda line: click.echo(line, err=as_json))
-    context.exit(1 if refused else 0)
+    actions.show(answer.comparison, lambda line: click.echo(line, err=as_json))
+    context.exit(answer.comparison.exit)

@@ -71,7 +71,7 @@ def compare(
     """Say of every case whether it became slower, from the processes of saved runs.
 
     Stock pytest-benchmark files are one process each. Exit status 1: something regressed, is
-    missing or is not comparable.
+    missing or is not comparable, or nothing was judged.
 
     --across compares what machines share instead: ratios, exact counters, shares of the roofline.
     """

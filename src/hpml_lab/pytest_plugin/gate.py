@@ -20,8 +20,7 @@ from hpml_lab.report import comparison as table
 from hpml_lab.report.annotations import Place
 from hpml_lab.verdict.comparability import machine_difference
 from hpml_lab.verdict.compare import compare
-from hpml_lab.verdict.comparison import Comparison
-from hpml_lab.verdict.gating import Refusal, outcome, refusals
+from hpml_lab.verdict.comparison import Comparison, Refusal
 
 _HISTORY = 10  # earlier runs that say how much this machine moves
 _NAME = "hpml-gate"  # of a failure that is about no single case
@@ -118,7 +117,6 @@ class Gate:
         self._before = state()
         self._skipped: dict[str, str] = {}
         self._comparison: Comparison | None = None
-        self._refusals: list[Refusal] = []
         self._places: dict[str, Place] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -131,10 +129,9 @@ class Gate:
         """Judges what the tests measured, and fails once for each reason."""
         done = yield
         self._comparison = self._explained(self._compare())
-        self._refusals = refusals(self._comparison)
         self._places = _places(session.items)
         items = {item.nodeid: item for item in session.items}
-        for refusal in self._refusals:
+        for refusal in self._comparison.refusals:
             report = _report(refusal, items.get(refusal.fullname))
             session.config.hook.pytest_runtest_logreport(report=report)
         return done
@@ -151,11 +148,10 @@ class Gate:
         if self._comparison is None:
             terminalreporter.write_line("Not judged: the run was stopped. It has not passed.")
             return
-        shown = table.render(self._comparison, outcome(self._comparison, self._refusals))
-        text = f"Baseline: {self._baseline.path}\n{shown}"
+        text = f"Baseline: {self._baseline.path}\n{table.render(self._comparison)}"
         terminalreporter.write(actions.harmless(text))
         terminalreporter.ensure_newline()
-        actions.show(self._comparison, self._refusals, terminalreporter.write_line, self._places)
+        actions.show(self._comparison, terminalreporter.write_line, self._places)
 
     def _compare(self) -> Comparison:
         from hpml_lab.measure.fingerprint import machine_record

@@ -1,13 +1,12 @@
 """What GitHub Actions is shown of a comparison, where a run is one of its jobs."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hpml_lab.report.annotations import Place, annotations, inert
 from hpml_lab.report.markdown import render
 from hpml_lab.verdict.comparison import Comparison
-from hpml_lab.verdict.gating import Refusal
 
 
 def in_actions() -> bool:
@@ -22,7 +21,6 @@ def harmless(text: str) -> str:
 
 def show(
     comparison: Comparison,
-    refusals: Sequence[Refusal],
     write_line: Callable[[str], object],
     places: Mapping[str, Place] | None = None,
 ) -> None:
@@ -30,16 +28,15 @@ def show(
 
     Args:
         comparison: what is shown.
-        refusals: why the gate fails.
         write_line: to standard output.
         places: of cases, where known.
     """
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(summary).open("a", encoding="utf-8") as file:
-                file.write(render(comparison, refusals) + "\n")
+                file.write(render(comparison) + "\n")
         except OSError as error:
             write_line(f"No job summary: it cannot be written: {error.strerror}")
     if in_actions():
-        for line in annotations(refusals, places or {}):
+        for line in annotations(comparison.refusals, places or {}):
             write_line(line)

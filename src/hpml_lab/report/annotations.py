@@ -6,7 +6,7 @@ Their syntax is that of actions/toolkit, packages/core/src/command.ts: ``::name 
 import secrets
 from collections.abc import Iterable, Mapping
 
-from hpml_lab.verdict.gating import Refusal
+from hpml_lab.verdict.comparison import Refusal
 
 _DATA = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _PROPERTY = {**_DATA, ":": "%3A", ",": "%2C"}

@@ -25,16 +25,12 @@ COLUMNS = ("case", "verdict", "change", "interval", "detectable", "processes", "
 
 def record(comparison: Comparison) -> dict[str, Any]:
     """Returns the comparison as JSON holds it."""
-    return asdict(comparison) | {"failures": comparison.failures, "exit": comparison.exit}
+    failures = list(map(str, comparison.refusals))
+    return asdict(comparison) | {"failures": failures, "exit": comparison.exit}
 
 
-def render(comparison: Comparison, outcome: str | None = None) -> str:
-    """Returns the comparison as text; whatever a run file holds, no control character is in it.
-
-    Args:
-        comparison: what to show.
-        outcome: the last sentence, of a gate that asks for more than `Comparison.exit` does.
-    """
+def render(comparison: Comparison) -> str:
+    """Returns the comparison as text; whatever a run file holds, no control character is in it."""
     console = new_console(_WIDTH)
     for title, verdicts in sections(comparison):
         console.print()
@@ -49,7 +45,7 @@ def render(comparison: Comparison, outcome: str | None = None) -> str:
     for counter in changed:
         console.print(plain(f"{short(counter.fullname)}: {counted(counter)}"))
     console.print()
-    for line in (*summary(comparison), outcome or _outcome(comparison)):
+    for line in (*summary(comparison), comparison.outcome):
         console.print(plain(line))
     return text_of(console)
 
@@ -77,15 +73,6 @@ def summary(comparison: Comparison) -> Iterator[str]:
         f"{len(words)} cases: {', '.join(counts) or 'none'}. The chance of any false alarm is at "
         f"most {percent(comparison.alpha)}; changes within {percent(comparison.margin)} are none."
     )
-
-
-def _outcome(comparison: Comparison) -> str:
-    failures = len(comparison.failures)
-    if not comparison.verdicts:
-        return f"Fails: {comparison.failures[0]}."
-    if failures:
-        return f"Fails: {failures} {'reason' if failures == 1 else 'reasons'} above."
-    return "Passes."
 
 
 def cells(verdict: Verdict) -> tuple[str, ...]:

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Sequence
 from hpml_lab.report.comparison import COLUMNS, cells, changed_counters, sections
 from hpml_lab.text import short
 from hpml_lab.verdict.comparison import Comparison, Verdict, counted
-from hpml_lab.verdict.gating import Refusal
 
 MOST_ROWS = 200  # a job's summary may have 1 MiB
 
 
-def render(comparison: Comparison, refusals: Sequence[Refusal]) -> str:
+def render(comparison: Comparison) -> str:
     """Returns the outcome and tables that lead with what changed; what is unchanged is counted.
 
     No name in it can be anything but text: see `literal`.
     """
+    refusals = comparison.refusals
     unchanged = sum(verdict.verdict == "unchanged" for verdict in comparison.verdicts)
     lines = [
         f"### Performance gate: {'failed' if refusals else 'passed'}",

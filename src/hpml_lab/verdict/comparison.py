@@ -1,12 +1,21 @@
-"""What a comparison of runs says: a word for every case and counter, and whether a gate passes."""
+"""What a comparison of runs says: a word for every case and counter, and whether it passes.
 
+One rule for `hpml-lab compare`, the gate and `hpml-lab ab`: what passes was judged and found good.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 Word = Literal[
     "regressed", "improved", "unchanged", "inconclusive", "missing", "new", "not comparable"
 ]
-FAILING: tuple[Word, ...] = ("regressed", "missing", "not comparable")
+_FAILING: tuple[Word, ...] = ("regressed", "missing", "not comparable")
+_JUDGED: tuple[Word, ...] = ("regressed", "improved", "unchanged")
+_NOTHING = (
+    "nothing was judged: no measured case is in the baseline, or too few processes measured it; "
+    "select cases that it has, or save it again with 3 processes"
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,23 @@ class CounterVerdict:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """One reason to fail.
+
+    Attributes:
+        fullname: of the case; empty where it is about no single one.
+        why: one line.
+    """
+
+    fullname: str
+    why: str
+
+    def __str__(self) -> str:
+        """Both in one line."""
+        return f"{self.fullname}: {self.why}" if self.fullname else self.why
+
+
+@dataclass(frozen=True)
 class Comparison:
     """All that a comparison says.
 
@@ -67,23 +93,48 @@ class Comparison:
     margin: float = 0.02
 
     @property
-    def failures(self) -> list[str]:
-        """What fails a gate: a full name and the reason in each."""
-        if not any(verdict.verdict != "new" for verdict in self.verdicts):
-            return ["nothing was compared: the baseline holds no case; save one and name it"]
-        return [
-            *(f"{each.fullname}: {each.reason}" for each in self.verdicts if _fails(each)),
-            *(f"{each.fullname}: {counted(each)}" for each in self.counters if _fails(each)),
-        ]
+    def refusals(self) -> list[Refusal]:
+        """Every reason to fail; none if the comparison passes.
+
+        Something must have been judged: a comparison that could have seen no change of any size is
+        no reason to pass.
+        """
+        failing = list(self._failing())
+        return failing or ([] if self._is_judged else [Refusal("", _NOTHING)])
 
     @property
     def exit(self) -> Literal[0, 1]:
-        """The exit status: 1 if anything fails."""
-        return 1 if self.failures else 0
+        """The exit status: 1 if anything is a reason to fail."""
+        return 1 if self.refusals else 0
 
+    @property
+    def outcome(self) -> str:
+        """Whether it passes, and how much of it is open, in a sentence."""
+        refusals = self.refusals
+        general = [refusal.why for refusal in refusals if not refusal.fullname]
+        if general:
+            return f"Fails: {general[0]}."
+        if refusals:
+            return f"Fails: {len(refusals)} {'reason' if len(refusals) == 1 else 'reasons'} above."
+        undecided = sum(verdict.verdict == "inconclusive" for verdict in self.verdicts)
+        share = f", {undecided} of {len(self.verdicts)} cases inconclusive" if undecided else ""
+        return f"Passes{share}."
 
-def _fails(each: Verdict | CounterVerdict) -> bool:
-    return each.verdict in FAILING
+    def _failing(self) -> Iterator[Refusal]:
+        for verdict in self.verdicts:
+            if verdict.verdict in _FAILING:
+                yield Refusal(verdict.fullname, f"{verdict.verdict}: {verdict.reason}")
+        for counter in self.counters:
+            if counter.verdict in _FAILING:
+                yield Refusal(counter.fullname, counted(counter))
+
+    @property
+    def _is_judged(self) -> bool:
+        timed = any(
+            verdict.verdict in _JUDGED or verdict.detectable is not None
+            for verdict in self.verdicts
+        )
+        return timed or any(counter.verdict in _JUDGED for counter in self.counters)
 
 
 def counted(each: CounterVerdict) -> str:
