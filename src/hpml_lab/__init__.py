@@ -8,15 +8,64 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from hpml_lab.errors import (
+        DataError,
+        HpmlError,
+        InputError,
+        JournalError,
+        MeasurementError,
+        MemoryLimitError,
+        NonFiniteLossError,
+        NothingFitsError,
+        RunFileError,
+        TimingGapError,
+    )
+    from hpml_lab.history.run import read_run
+    from hpml_lab.verdict.compare import compare
     from hpml_lab.workloads.plans import plan
     from hpml_lab.workloads.step import TrainingStep
+    from hpml_lab.workloads.trainer import Trainer
+    from hpml_lab.workloads.training import Training
 
-_PLACES = {
+_ERRORS = (
+    "DataError",
+    "HpmlError",
+    "InputError",
+    "JournalError",
+    "MeasurementError",
+    "MemoryLimitError",
+    "NonFiniteLossError",
+    "NothingFitsError",
+    "RunFileError",
+    "TimingGapError",
+)
+_PLACES = dict.fromkeys(_ERRORS, "hpml_lab.errors") | {
+    "Trainer": "hpml_lab.workloads.trainer",
+    "Training": "hpml_lab.workloads.training",
     "TrainingStep": "hpml_lab.workloads.step",
+    "compare": "hpml_lab.verdict.compare",
     "plan": "hpml_lab.workloads.plans",
+    "read_run": "hpml_lab.history.run",
 }
 
-__all__ = ["TrainingStep", "plan"]
+__all__ = [
+    "DataError",
+    "HpmlError",
+    "InputError",
+    "JournalError",
+    "MeasurementError",
+    "MemoryLimitError",
+    "NonFiniteLossError",
+    "NothingFitsError",
+    "RunFileError",
+    "TimingGapError",
+    "Trainer",
+    "Training",
+    "TrainingStep",
+    "compare",
+    "plan",
+    "read_run",
+]
 
 
 def __getattr__(name: str) -> Any:

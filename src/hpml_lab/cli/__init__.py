@@ -14,6 +14,7 @@ from hpml_lab.cli.ab import ab
 from hpml_lab.cli.compare import compare
 from hpml_lab.cli.history import history, recover
 from hpml_lab.cli.machine import machine
+from hpml_lab.cli.options import json_option, storage_option
 from hpml_lab.cli.predict import predict
 from hpml_lab.cli.report import report
 from hpml_lab.cli.trend import trend
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from hpml_lab.workloads.trainer import Trainer
     from hpml_lab.workloads.training import Training
 
-STORAGE = Path("benchmarks")
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hpml-lab")
@@ -35,11 +34,11 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--storage", default=STORAGE, type=click.Path(path_type=Path), show_default=True)
+@storage_option
 @click.option(
     "--pictures", type=click.Path(path_type=Path), help="Draw what it holds into this folder."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def answers(file: Path | None, storage: Path, pictures: Path | None, as_json: bool) -> None:
     """Print the lab's tables from a saved run (default: the last one)."""
     from hpml_lab.history.run import read_run
@@ -65,7 +64,7 @@ def answers(file: Path | None, storage: Path, pictures: Path | None, as_json: bo
 
 @cli.command()
 @click.option("--write-up", help="Only this write-up, such as 001.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def claims(context: click.Context, write_up: str | None, as_json: bool) -> None:
     """Print published answers of the labs, whether they hold, and what decided that.
@@ -106,8 +105,10 @@ def _training_options() -> Iterator[click.Option]:
 
 @cli.command(cls=_TrainingCommand)
 @click.option("--profile", default="", help="Sizes to start from: quick, short or full.")
-@click.option("--epochs", default=5, show_default=True, type=click.IntRange(min=1))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--epochs", default=5, show_default=True, type=click.IntRange(min=1), help="How many."
+)
+@json_option
 def train(profile: str, epochs: int, as_json: bool, **chosen: Any) -> None:
     """Train a network and print loss and top-1 accuracy of every mini-batch (lab item C1).
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from hpml_lab.cli.options import json_option
+
 
 class _Behind(click.Command):
     """A command that leaves everything behind ``--`` as it is."""
@@ -37,7 +39,7 @@ class _Behind(click.Command):
 @click.option("--alpha", default=0.01, show_default=True, help="Chance of any false alarm.")
 @click.option("--margin", default=0.02, show_default=True, help="Changes up to this are none.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of all orders (default: a new one).")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def ab(
     context: click.Context,

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hpml_lab.cli.options import json_option
 from hpml_lab.errors import InputError
 
 
@@ -57,7 +58,7 @@ _files = partial(click.option, multiple=True, type=click.Path(path_type=Path), m
 @click.option(
     "--margin", default=0.02, show_default=True, help="Changes up to this share are none."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def compare(
     context: click.Context,

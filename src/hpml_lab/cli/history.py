@@ -6,15 +6,12 @@ from pathlib import Path
 
 import click
 
-_STORAGE = click.option(
-    "--storage", default="benchmarks", type=click.Path(path_type=Path), show_default=True
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+from hpml_lab.cli.options import json_option, storage_option
 
 
 @click.command()
-@_STORAGE
-@_JSON
+@storage_option
+@json_option
 def history(storage: Path, as_json: bool) -> None:
     """List the saved runs of each machine, and the journals of runs that did not end.
 
@@ -30,8 +27,8 @@ def history(storage: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("journal", required=False, type=click.Path(path_type=Path))
-@_STORAGE
-@_JSON
+@storage_option
+@json_option
 def recover(journal: Path | None, storage: Path, as_json: bool) -> None:
     """Save what a run has measured that died, from its journal (default: the newest one).
 

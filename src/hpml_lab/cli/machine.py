@@ -4,13 +4,15 @@ import json
 
 import click
 
+from hpml_lab.cli.options import json_option
+
 _ANNOUNCEMENT = "Measuring what this machine can do at most: some seconds ..."
 
 
 @click.command()
 @click.option("--fresh", is_flag=True, help="Measure the ceilings again, such as when it is idle.")
 @click.option("--probe", is_flag=True, help="Ask the GPU what only it can tell: a minute, JSON.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def machine(fresh: bool, probe: bool, as_json: bool) -> None:
     """Print what this machine is, how it is now, and what it can do at most.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpml_lab.cli.options import json_option
 from hpml_lab.cli.planning import of_network, of_workload
 from hpml_lab.errors import InputError
 from hpml_lab.units import parse_bytes
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
 @click.option("--batch", type=int, help="Samples a step.")
 @click.option("--image", type=int, help="Side of the images in pixels.  [default: 32 or 224]")
 @click.option("--classes", type=int, help="Outputs of the last layer.  [default: 10 or 1000]")
-@click.option("--optimizer", default="sgd", show_default=True)
+@click.option("--optimizer", default="sgd", show_default=True, help="One of torch.optim's.")
 @click.option("--momentum", default=0.0, help="Of sgd or rmsprop.")
 @click.option("--nesterov", is_flag=True, help="Of sgd.")
 @click.option("--amsgrad", is_flag=True, help="Of adam or adamw.")
 @click.option("--centered", is_flag=True, help="Of rmsprop.")
-@click.option("--weight-decay", default=0.0)
+@click.option("--weight-decay", default=0.0, help="Any but 0 needs a temporary.")
 @click.option("--foreach/--no-foreach", default=True, help="All tensors at once, or a loop.")
 @click.option("--fused", is_flag=True, help="The optimizer's step in one kernel.")
 @click.option("--dtype", default="float32", show_default=True, help="bfloat16 is autocast.")
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Exit status 1 if the step does not fit.")
 @click.option("--table", is_flag=True, help="Layers, other batches and optimizers too.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the step as PNG or SVG.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def predict(
     context: click.Context,

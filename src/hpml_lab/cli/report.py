@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from hpml_lab.cli.options import json_option, storage_option
 from hpml_lab.files import write_whole
 
 _FORMATS = ("html", "markdown")
@@ -12,10 +13,12 @@ _FORMATS = ("html", "markdown")
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="File to write."
+)
 @click.option("--format", "kind", type=click.Choice(_FORMATS), help="[default: by -o's ending]")
-@click.option("--storage", default="benchmarks", type=click.Path(path_type=Path), show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@storage_option
+@json_option
 def report(
     files: tuple[Path, ...], output: Path, kind: str | None, storage: Path, as_json: bool
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hpml_lab.cli.options import json_option, storage_option
 from hpml_lab.errors import InputError, RunFileError, unknown
 
 if TYPE_CHECKING:
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--storage", default=Path("benchmarks"), type=click.Path(path_type=Path), show_default=True
-)
+@storage_option
 @click.option("--machine", help="Whose history (default: that of the run saved last).")
 @click.option(
     "--alpha",
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0.001, 0.5),
     help="Chance of any false move in a history.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def trend(storage: Path, machine: str | None, alpha: float, as_json: bool) -> None:
     """Print which cases moved over a machine's history, by how much, and at which run."""
     from hpml_lab.history.store import saved_runs

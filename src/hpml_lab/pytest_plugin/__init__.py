@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpml_lab.workloads.profiles import Profile
     from hpml_lab.workloads.training import Training
 
-_MARKERS = (
+MARKERS = (
     "gpu: needs a CUDA device",
     "slow: takes longer than a unit test may; left out of a plain `pytest`",
     "learning: trains to an accuracy",
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if rank:
         ranks.leave_saving(config)
     hold_comparison(config)
-    for marker in _MARKERS:
+    for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     try:
         settings = read_settings(config, saving=will_save(config), ranks=rank is not None)

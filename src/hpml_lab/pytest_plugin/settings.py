@@ -8,7 +8,7 @@ import pytest
 
 from hpml_lab.errors import InputError
 
-_HELP = {
+HELP = {
     "profile": "sizes of the cases: quick, short (the gpu suite in minutes) or full (default: "
     "quick on cpu, full on cuda)",
     "data": "generated, download, or a folder that holds CIFAR-10 (default: generated)",
@@ -23,7 +23,7 @@ _HELP = {
     "(default: 20; 0 does not wait)",
     "axis": "run every selected case at these values, as in workers=0,4,8; may be repeated",
 }
-_DEFAULTS = {
+DEFAULTS = {
     "profile": "",
     "data": "generated",
     "require_gpu": "false",
@@ -80,7 +80,7 @@ class Settings:
 def add_options(parser: pytest.Parser) -> None:
     """Declares ``--hpml-NAME`` and the ini value ``hpml_NAME`` for every setting."""
     group = parser.getgroup("hpml", "hpml-lab")
-    for name, text in _HELP.items():
+    for name, text in HELP.items():
         kind = {"require_gpu": "store_true", "resume": "store_true", "axis": "append"}.get(
             name, "store"
         )
@@ -101,7 +101,7 @@ def read_settings(config: pytest.Config, *, saving: bool, ranks: bool = False) -
     Raises:
         InputError: for a value that cannot be one.
     """
-    text = {name: text_of(config, name) for name in _DEFAULTS}
+    text = {name: text_of(config, name) for name in DEFAULTS}
     if config.getoption("hpml_resume") and not saving:
         raise InputError("--hpml-resume goes on with a saved run; add --benchmark-save=NAME")
     processes = _count("processes", text["processes"])
@@ -134,7 +134,7 @@ def text_of(config: pytest.Config, name: str) -> str:
     if option is not None:
         return str(option)
     ini: str | None = config.getini(f"hpml_{name}")
-    return ini or os.environ.get(f"HPML_{name.upper()}") or _DEFAULTS[name]
+    return ini or os.environ.get(f"HPML_{name.upper()}") or DEFAULTS[name]
 
 
 def _gate(config: pytest.Config) -> str | None:
