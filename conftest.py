@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "hpml_lab.pytest_plugin.labs"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,7 +7,7 @@ it; a test holds the files against what this makes.
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import click
 
 import hpml_lab
 from hpml_lab.cli import cli
-from hpml_lab.pytest_plugin import MARKERS
+from hpml_lab.pytest_plugin import MARKERS, labs
 from hpml_lab.pytest_plugin.measuring import Measure
 from hpml_lab.pytest_plugin.settings import DEFAULTS, HELP
 
@@ -66,15 +66,17 @@ def undocumented() -> Iterator[str]:
                 yield f"{name} {option.opts[0]}"
 
 
+def _markers(texts: Iterable[str]) -> list[str]:
+    rows = (text.partition(": ") for text in texts)
+    return ["| marker | what |", "|---|---|", *(f"| `{name}` | {what} |" for name, _, what in rows)]
+
+
 def plugin() -> str:
     """Returns the page of options, markers and the fixture `measure`."""
     options = [
         f"| `--hpml-{name.replace('_', '-')}` | `hpml_{name}` | `HPML_{name.upper()}` | "
         f"{DEFAULTS.get(name) or '-'} | {text} |"
         for name, text in HELP.items()
-    ]
-    markers = [
-        f"| `{marker.partition(': ')[0]}` | {marker.partition(': ')[2]} |" for marker in MARKERS
     ]
     return "\n".join([
         "# What the plugin adds to pytest\n",
@@ -85,9 +87,10 @@ def plugin() -> str:
         "|---|---|---|---|---|",
         *options,
         "\n## Markers\n",
-        "| marker | what |",
-        "|---|---|",
-        *markers,
+        *_markers(MARKERS),
+        "\n## Markers of the labs\n",
+        'With `pytest_plugins = ["hpml_lab.pytest_plugin.labs"]`: fixtures `training`, `profile`.\n',
+        *_markers(labs.MARKERS),
         "\n## The fixture `measure`\n",
         f"```text\nmeasure{_signature(Measure.__call__)}\n\n{inspect.getdoc(Measure.__call__)}\n```\n",
     ])  # fmt: skip

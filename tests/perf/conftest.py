@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         item.add_marker(shown)
         if item.get_closest_marker("gpu") and _group(item) in MEMORY and _apart(item):
-            item.add_marker(pytest.mark.alone)
+            item.add_marker(pytest.mark.hpml_alone)
 
 
 def _apart(item: pytest.Item) -> bool:

@@ -47,10 +47,10 @@ def lab_training(training, profile):
 
 
 @pytest.mark.learning
-@pytest.mark.once
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_once
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="batch_learning")
-@pytest.mark.axes(batch_size=[4, 16, 64, 256, 1024], seed=[0, 1, 2])
+@pytest.mark.hpml_axes(batch_size=[4, 16, 64, 256, 1024], seed=[0, 1, 2])
 def test_epochs(measure, lab_training):
     """Ten epochs, each followed by an evaluation on the same images outside its time."""
     Trainer(lab_training).fixed_step()()  # libraries start before the first epoch, not in it

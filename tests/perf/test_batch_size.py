@@ -11,9 +11,9 @@ from hpml_lab.workloads.work import steps_work
 STEPS = 100  # about what a second's budget, the warm-up and counting take
 
 
-@pytest.mark.work(by=lambda training: steps_work(training, STEPS))
+@pytest.mark.hpml_work(by=lambda training: steps_work(training, STEPS))
 @pytest.mark.benchmark(group="batch_size")
-@pytest.mark.axes(batch_size=[16, 64, 256, 1024])
+@pytest.mark.hpml_axes(batch_size=[16, 64, 256, 1024])
 def test_step(measure, training):
     """A step works on a whole batch that lies on the device."""
     trainer = Trainer(replace(training, workers=0, images=training.batch_size))

@@ -30,9 +30,9 @@ def _takes_part(training, profile):
     return profile.autotuned or training.compile_mode != "max-autotune"
 
 
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="compile_modes")
-@pytest.mark.axes(compile_mode=list(MODES))
+@pytest.mark.hpml_axes(compile_mode=list(MODES))
 def test_epochs(measure, training, profile):
     """One graph, unbroken, is compiled once in ten epochs; eager mode compiles none."""
     reason = unavailable(training.compile_mode, training.device)

@@ -29,7 +29,7 @@ def measure_epochs(measure, training, profile):
     assert {epoch.samples for epoch in epochs} == {training.images}
 
 
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="device")
 def test_epoch(measure, training, profile):
     """Every epoch trains on all images, on the device asked for."""
@@ -37,9 +37,9 @@ def test_epoch(measure, training, profile):
 
 
 @pytest.mark.gpu
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="device")
-@pytest.mark.axes(device=["cpu"])
+@pytest.mark.hpml_axes(device=["cpu"])
 def test_epoch_on_cpu_beside_gpu(measure, training, profile):
     """The CPU's side of the comparison has the GPU's sizes."""
     measure_epochs(measure, training, profile)

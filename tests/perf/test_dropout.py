@@ -30,7 +30,7 @@ SIX = 6.0
 
 pytestmark = [
     pytest.mark.learning,
-    pytest.mark.once,
+    pytest.mark.hpml_once,
     pytest.mark.benchmark(group="dropout"),
 ]
 
@@ -123,7 +123,7 @@ def test_batch_of_one(trained, measure):
     assert nothing_kept.mean() == pytest.approx(0.25, abs=0.01)
 
 
-@pytest.mark.work(by=lambda: Work(small_steps=LONG[-1]))
+@pytest.mark.hpml_work(by=lambda: Work(small_steps=LONG[-1]))
 def test_large_batch(trained, profile):
     """1(e) All seeds keep to the expected course, and reach the minimiser after 10,000 steps."""
     weights, losses = trained(HALF, profile.dropout_seeds, LONG, batch_size=MANY)
@@ -133,7 +133,7 @@ def test_large_batch(trained, profile):
     assert losses[-1000:].mean() == pytest.approx(121 / 3, abs=0.1)
 
 
-@pytest.mark.work(by=lambda: Work(small_steps=LONG[-1]))
+@pytest.mark.hpml_work(by=lambda: Work(small_steps=LONG[-1]))
 @pytest.mark.parametrize("optimizer", SWEEPS)
 def test_sweep(measure, training, profile, optimizer):
     """1(g, h) The ends of 10,000 steps jump at drop 0; there Adam ends elsewhere than SGD."""

@@ -14,7 +14,7 @@ from hpml_lab.workloads.edge_trainer import EdgeTrainer, train_alone
 from hpml_lab.workloads.edge_training import EdgeTraining
 from hpml_lab.workloads.edges import VERSION
 
-pytestmark = [pytest.mark.learning, pytest.mark.once]
+pytestmark = [pytest.mark.learning, pytest.mark.hpml_once]
 CHANCE = 1 / 3
 
 
@@ -65,7 +65,7 @@ def last(learning, metric="accuracy"):
     return [values[-1] for values in learning.metrics[metric]]
 
 
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases({"network": "cnn"}, {"network": "mlp"}, per_class=10, epochs=500, batch_size=32)
 def test_small_set(learn, lab, profile):
@@ -75,7 +75,7 @@ def test_small_set(learn, lab, profile):
         assert statistics.median(last(learning, "training_accuracy")) > 0.9
 
 
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *({"frozen": True} | of for of in sizes(10, 20, 30, 50, 100, epochs=30)),
@@ -92,7 +92,7 @@ def test_edge_detectors(learn, lab):
     assert statistics.median(last(learning)) > 0.6
 
 
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *sizes(10, epochs=400),
@@ -106,7 +106,7 @@ def test_cnn(learn, lab):
     assert statistics.median(last(learning)) > CHANCE
 
 
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *sizes(10, 20, 30, 40, 50, 80, 100, 200, epochs=300),
@@ -119,7 +119,7 @@ def test_mlp(learn, lab):
     assert statistics.median(last(learn(lab))) > CHANCE + 0.05
 
 
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *sizes(10, 30, epochs=300),
@@ -144,7 +144,7 @@ def test_shift(learn, lab):
         assert statistics.mean(last(learning)) < CHANCE + 0.03
 
 
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *sizes(10, 30, 50, 100, epochs=300),
@@ -161,7 +161,7 @@ def test_permuted_pixels(learn, lab):
         assert statistics.median(last(learning)) < 0.9
 
 
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *(
@@ -177,7 +177,7 @@ def test_five_classes(learn, lab):
     assert statistics.median(last(learn(lab))) > 1 / 5
 
 
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="edges")
 @cases(
     *(

@@ -41,7 +41,7 @@ class Spin:
             pass
 
 
-@pytest.mark.once
+@pytest.mark.hpml_once
 @pytest.mark.benchmark(group="harness")
 @pytest.mark.parametrize("step", [Work, Spin], ids=["work", "spin"])
 def test_ratio(measure, benchmark, step):

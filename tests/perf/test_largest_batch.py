@@ -57,10 +57,10 @@ def limited(training, limit):
         torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-@pytest.mark.once
-@pytest.mark.work(by=lambda: Work(seconds=8))  # three batches, two steps each, and planning
+@pytest.mark.hpml_once
+@pytest.mark.hpml_work(by=lambda: Work(seconds=8))  # three batches, two steps each, and planning
 @pytest.mark.benchmark(group="largest_batch")
-@pytest.mark.axes(optimizer=["sgd", "sgd-momentum", "adam"])
+@pytest.mark.hpml_axes(optimizer=["sgd", "sgd-momentum", "adam"])
 def test_largest_batch(measure, training, profile):
     """On the CPU the planned batch runs and the next one does not; on CUDA within 5 %."""
     training = profile.sized(training, network=profile.batch_network, image=profile.batch_image)

@@ -25,10 +25,10 @@ def trainer(training, profile):
     return Trainer(replace(training, width=LAB_WIDTH, batch_size=batch, images=batch, workers=0))
 
 
-@pytest.mark.once
-@pytest.mark.work(by=lambda training: steps_work(training, STEPS))
+@pytest.mark.hpml_once
+@pytest.mark.hpml_work(by=lambda training: steps_work(training, STEPS))
 @pytest.mark.benchmark(group="memory")
-@pytest.mark.axes(optimizer=list(COPIES))
+@pytest.mark.hpml_axes(optimizer=list(COPIES))
 def test_step(measure, trainer):
     """The state that an optimizer keeps has the bytes of the closed form."""
     step = trainer.fixed_step()
@@ -47,7 +47,7 @@ def test_step(measure, trainer):
 
 
 @pytest.mark.benchmark(group="memory")
-@pytest.mark.axes(optimizer=["sgd"])
+@pytest.mark.hpml_axes(optimizer=["sgd"])
 def test_order(training, trainer):
     """Momentum adds one copy of the parameters and Adam two, no byte more or less.
 

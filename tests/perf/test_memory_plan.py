@@ -65,10 +65,10 @@ def check_tensors(found, state):
     assert backward_peak_bytes(found.tracked) - backward_peak_bytes(found.first) == state
 
 
-@pytest.mark.once
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_once
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="memory_plan")
-@pytest.mark.axes(optimizer=["sgd", "sgd-momentum", "adam"])
+@pytest.mark.hpml_axes(optimizer=["sgd", "sgd-momentum", "adam"])
 def test_optimizers(measure, training, profile):
     """ResNet-152 at the lab's batch: the state is exact, and the first step cannot show it."""
     image = profile.memory_image
@@ -76,10 +76,10 @@ def test_optimizers(measure, training, profile):
     measure.timelines |= check(measure, training).timelines
 
 
-@pytest.mark.once
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_once
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="memory_plan")
-@pytest.mark.axes(batch_norm=[True, False])
+@pytest.mark.hpml_axes(batch_norm=[True, False])
 def test_batch_norm(measure, training, profile):
     """Without batch norm the HPML lab's network keeps 2.13 MiB an image instead of 4.47."""
     training = profile.sized(training, width=LAB_WIDTH, batch_size=profile.memory_batch)
@@ -90,10 +90,10 @@ def test_batch_norm(measure, training, profile):
     assert kept == pytest.approx(training.batch_size * each + once, rel=TENSORS)
 
 
-@pytest.mark.once
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_once
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="memory_plan")
-@pytest.mark.axes(batch_size=[4, 16, 64, 256, 1024])
+@pytest.mark.hpml_axes(batch_size=[4, 16, 64, 256, 1024])
 def test_batches(measure, training, profile):
     """The lab's batch sizes, with momentum."""
     if training.batch_size > profile.batch_images:

@@ -32,8 +32,8 @@ def inputs(training, profile):
 
 
 @pytest.mark.learning
-@pytest.mark.once
-@pytest.mark.work(by=work)
+@pytest.mark.hpml_once
+@pytest.mark.hpml_work(by=work)
 @pytest.mark.benchmark(group="shortcuts")
 @pytest.mark.parametrize("drop", [0.0, 0.75])
 def test_label_pixels(measure, training, profile, inputs, drop):

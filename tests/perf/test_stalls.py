@@ -13,8 +13,8 @@ from hpml_lab.workloads.trainer import Trainer
 from hpml_lab.workloads.work import epochs_work
 
 
-@pytest.mark.once  # it repeats itself
-@pytest.mark.work(by=lambda training, profile: epochs_work(training, 2 * profile.epochs + 3))
+@pytest.mark.hpml_once  # it repeats itself
+@pytest.mark.hpml_work(by=lambda training, profile: epochs_work(training, 2 * profile.epochs + 3))
 @pytest.mark.benchmark(group="stalls")
 def test_epoch(measure, training, profile):
     """Epochs by the real pipeline stand between epochs of as many images that are there already.

@@ -11,9 +11,9 @@ from hpml_lab.workloads.work import epochs_work
 PROCESSORS = len(os.sched_getaffinity(0))
 
 
-@pytest.mark.work(by=lambda training, profile: epochs_work(training, profile.epochs + 1))
+@pytest.mark.hpml_work(by=lambda training, profile: epochs_work(training, profile.epochs + 1))
 @pytest.mark.benchmark(group="workers")
-@pytest.mark.axes(workers=worker_counts(PROCESSORS))
+@pytest.mark.hpml_axes(workers=worker_counts(PROCESSORS))
 def test_epoch(measure, training, profile):
     """Every epoch trains on all images, and its parts add up to its time."""
     trainer = Trainer(training)

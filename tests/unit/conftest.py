@@ -69,6 +69,7 @@ def project(pytester, monkeypatch):
     """A project of its own, without this one's options in the environment."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache"))
     monkeypatch.setenv("HPML_PROCESSES", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "hpml_lab.pytest_plugin.labs")
     ceilings.keep({})  # known, so that no test measures them
     return pytester
 

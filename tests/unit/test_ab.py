@@ -169,7 +169,7 @@ def test_a_case_that_fails_on_one_side_is_missing(repository):
 def test_a_test_that_is_alone_gets_an_interpreter_of_its_own(repository):
     """And the pair leaves no journal in the working tree."""
     test = repository / "tests/test_t.py"
-    alone = test.read_text().replace("def test_b", "@pytest.mark.alone\ndef test_b")
+    alone = test.read_text().replace("def test_b", "@pytest.mark.hpml_alone\ndef test_b")
     test.write_text(f"import pytest\n{alone}")
     commit(repository)
     done = ab(repository, "HEAD", "--json")

@@ -45,7 +45,7 @@ DISASTERS = """
     def test_stock(benchmark):
         benchmark(int)
 
-    @pytest.mark.alone
+    @pytest.mark.hpml_alone
     def test_alone(measure):
         here("alone")
         measure(int)

@@ -70,7 +70,7 @@ TESTS = """
         assert profile.name == "short"
         return Work(seconds=share * (60 if training.device == "cuda" else 1e9))
 
-    @pytest.mark.work(by=work)
+    @pytest.mark.hpml_work(by=work)
     @pytest.mark.parametrize("share", [1, 2])
     @pytest.mark.benchmark(group="minutes")
     def test_long(benchmark, training, share):

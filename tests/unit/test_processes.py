@@ -109,7 +109,7 @@ def test_what_is_marked_once_is_measured_in_the_first_process(project):
     project.makepyfile("""
         import pytest
 
-        @pytest.mark.once
+        @pytest.mark.hpml_once
         def test_exact(measure):
             measure(int)
 
@@ -129,7 +129,7 @@ def test_what_is_skipped_needs_no_interpreter(project, monkeypatch):
     project.makepyfile("""
         import pytest
 
-        @pytest.mark.alone
+        @pytest.mark.hpml_alone
         @pytest.mark.skip(reason="no GPU")
         def test_gpu(measure):
             measure(int)

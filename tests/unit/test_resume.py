@@ -347,7 +347,7 @@ def test_a_process_of_a_comparison_keeps_no_journal(project, monkeypatch):
     project.makepyfile("""
         import pytest
 
-        @pytest.mark.alone
+        @pytest.mark.hpml_alone
         def test_a(measure):
             measure(int)
     """)

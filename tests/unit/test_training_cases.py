@@ -59,7 +59,7 @@ def test_on_a_gpu_nothing_is_skipped(project, monkeypatch):
 TRAINING_TESTS = """
     import pytest
 
-    @pytest.mark.axes(workers=[0, 2], device=["cpu"])
+    @pytest.mark.hpml_axes(workers=[0, 2], device=["cpu"])
     def test_sweep(training, profile):
         assert profile.name == "quick"
 
@@ -67,7 +67,7 @@ TRAINING_TESTS = """
         pass
 
     @pytest.mark.gpu
-    @pytest.mark.axes(device=["cpu"])
+    @pytest.mark.hpml_axes(device=["cpu"])
     def test_beside_gpu(training, profile):
         pass
 """
@@ -98,7 +98,7 @@ def test_cases_on_cuda_are_gpu_cases(project):
 
 def test_cases_with_cuda_graphs_are_to_be_alone(project):
     """Each gets an interpreter of its own where tests run in fresh ones."""
-    cases = collected(project, "-m", "alone", "--hpml-axis=compile_mode=default,max-autotune")
+    cases = collected(project, "-m", "hpml_alone", "--hpml-axis=compile_mode=default,max-autotune")
     assert cases == ["test_default[cuda-compile_mode=max-autotune]"]
 
 
@@ -108,7 +108,7 @@ def test_a_case_that_cannot_be_is_one_line(project):
         """
         import pytest
 
-        @pytest.mark.axes(batch_size=[512])
+        @pytest.mark.hpml_axes(batch_size=[512])
         def test_step(training):
             pass
         """
@@ -137,12 +137,12 @@ def test_cases_have_the_sizes_of_their_profile(project):
     project.makepyfile("""
         import pytest
 
-        @pytest.mark.axes(device=["cpu"])
+        @pytest.mark.hpml_axes(device=["cpu"])
         def test_cpu(training, profile):
             assert (profile.name, training.width) == ("quick", 8)
 
         @pytest.mark.gpu
-        @pytest.mark.axes(device=["cpu"])
+        @pytest.mark.hpml_axes(device=["cpu"])
         def test_gpu(training, profile):
             assert (profile.name, training.width) == ("full", 64)
     """)

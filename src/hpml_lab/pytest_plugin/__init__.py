@@ -1,7 +1,7 @@
 """The pytest plugin: options, markers, fixtures, hooks. It imports torch only to measure."""
 
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,24 +13,15 @@ from hpml_lab.pytest_plugin.measuring import Measure
 from hpml_lab.pytest_plugin.one_process import OneProcess
 from hpml_lab.pytest_plugin.progress import Progress
 from hpml_lab.pytest_plugin.session import Session, hold_comparison, will_save
-from hpml_lab.pytest_plugin.settings import Settings, add_options, read_settings
+from hpml_lab.pytest_plugin.settings import SETTINGS, Settings, add_options, read_settings
 from hpml_lab.pytest_plugin.worker import connect
-
-if TYPE_CHECKING:
-    from hpml_lab.workloads.profiles import Profile
-    from hpml_lab.workloads.training import Training
 
 MARKERS = (
     "gpu: needs a CUDA device",
-    "slow: takes longer than a unit test may; left out of a plain `pytest`",
-    "learning: trains to an accuracy",
-    "claim(id): decides a published answer",
-    "once: exact, or repeated by axes of its own; measured in the first process alone",
-    "alone: runs in an interpreter of its own, where tests run in fresh ones",
-    "axes(NAME=VALUES, ...): the cases of a test that asks for `training`",
-    "work(by=FUNCTION): says what a case does, for the estimate of --collect-only",
+    "hpml_once: exact, or repeated by axes of its own; measured in the first process alone",
+    "hpml_alone: runs in an interpreter of its own, where tests run in fresh ones",
+    "hpml_work(by=FUNCTION): says what a case does, for the estimate of --collect-only",
 )
-_SETTINGS = pytest.StashKey[Settings]()
 _IN_WORKER = pytest.StashKey[bool]()
 _IN_PAIR = pytest.StashKey[bool]()
 _NO_GPU = pytest.StashKey[str]()
@@ -62,20 +53,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     try:
         settings = read_settings(config, saving=will_save(config), ranks=rank is not None)
-        config.stash[_SETTINGS] = settings
+        config.stash[SETTINGS] = settings
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Shows the settings in force."""
-    return f"hpml: {config.stash[_SETTINGS]}"
+    return f"hpml: {config.stash[SETTINGS]}"
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Prepares saving, comparing and fresh interpreters, and says no to what would spoil them."""
     config = session.config
-    settings = config.stash[_SETTINGS]
+    settings = config.stash[SETTINGS]
     try:
         cases.check(settings)
     except InputError as error:
@@ -106,7 +97,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Starts interpreters of a pair's process for tests that must be alone, and for no others."""
     config = session.config
     if config.stash[_IN_PAIR] and any(plan.selected(item).alone for item in session.items):
-        _spread(config, config.stash[_SETTINGS], _benchmarks(config))
+        _spread(config, config.stash[SETTINGS], _benchmarks(config))
 
 
 def _benchmarks(config: pytest.Config) -> Session | None:
@@ -167,17 +158,9 @@ def _progress(reporter: Any) -> Progress:
     return Progress(write)
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Makes the cases of a test that asks for ``training``."""
-    try:
-        cases.parametrize(metafunc, metafunc.config.stash[_SETTINGS])
-    except InputError as error:
-        raise pytest.Collector.CollectError(str(error)) from None
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skips gpu cases where there is no GPU, or fails if one is required."""
-    required = config.stash[_SETTINGS].require_gpu
+    required = config.stash[SETTINGS].require_gpu
     on_gpu = [item for item in items if item.get_closest_marker("gpu")]
     if not (required or on_gpu):
         return
@@ -229,7 +212,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Says once why gpu cases were skipped, or how long they would take."""
     if config.option.collectonly:
         items = terminalreporter._session.items
-        for line in estimate.lines(items, config.stash[_SETTINGS]):
+        for line in estimate.lines(items, config.stash[SETTINGS]):
             terminalreporter.write_line(line)
     reason = config.stash.get(_NO_GPU, None)
     skipped = [
@@ -250,9 +233,3 @@ def measure(request: pytest.FixtureRequest) -> Iterator[Measure]:
     request.node.stash[_MEASURE] = measure
     yield measure
     measure.finish()
-
-
-@pytest.fixture
-def profile(request: pytest.FixtureRequest, training: "Training") -> "Profile":
-    """The sizes of the case; see `workloads.profiles.Profile`."""
-    return cases.profile_of(request.node, request.config.stash[_SETTINGS], training.device)

@@ -42,7 +42,7 @@ def check(settings: Settings) -> None:
 def parametrize(metafunc: pytest.Metafunc, settings: Settings) -> None:
     """Gives a test that asks for ``training`` its cases.
 
-    The marker ``axes(NAME=VALUES, ...)`` declares fields of `workloads.training.Training`; the
+    The marker ``hpml_axes(NAME=VALUES, ...)`` declares fields of `workloads.training.Training`; the
     axis ``device`` is ``cpu`` and ``cuda`` unless declared. Cases on CUDA are marked ``gpu``, those
     with CUDA graphs ``alone``: a graph keeps its memory for as long as its process lives.
     Cases marked ``gpu``, by their device or by their test, are of full size, others quick, unless
@@ -55,7 +55,7 @@ def parametrize(metafunc: pytest.Metafunc, settings: Settings) -> None:
         return
     from hpml_lab.workloads.devices import DEVICES
 
-    marker = metafunc.definition.get_closest_marker("axes")
+    marker = metafunc.definition.get_closest_marker("hpml_axes")
     gpu = metafunc.definition.get_closest_marker("gpu") is not None
     axes = {"device": DEVICES, **(marker.kwargs if marker else {}), **_chosen(settings)}
     metafunc.parametrize("training", list(_cases(axes, settings, gpu)))
@@ -81,7 +81,7 @@ def _cases(axes: Axes, settings: Settings, gpu: bool) -> Iterator["ParameterSet"
         training = profile.training_with(chosen)
         marks = [pytest.mark.gpu] if on_gpu else []
         if uses_cuda_graphs(training.compile_mode, training.device):
-            marks.append(pytest.mark.alone)
+            marks.append(pytest.mark.hpml_alone)
         yield pytest.param(training, id=_identifier(point), marks=marks)
 
 

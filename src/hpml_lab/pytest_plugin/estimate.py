@@ -31,13 +31,14 @@ def case_s(item: pytest.Item, settings: Settings) -> float:
     """Returns the seconds of a case in an interpreter that has started.
 
     Args:
-        item: its marker ``work(by=...)`` names a function that returns a `theory.duration.Work`,
-            and asks for any of ``training``, ``profile`` and the test's parameters by their names.
+        item: its marker ``hpml_work(by=...)`` names a function that returns a
+            `theory.duration.Work`, and asks for any of ``training``, ``profile`` and the test's
+            parameters by their names.
         settings: of the run.
     """
     from hpml_lab.theory.duration import Work, duration_s
 
-    marker = item.get_closest_marker("work")
+    marker = item.get_closest_marker("hpml_work")
     if marker is None:
         return duration_s(Work())
     known = dict(item.callspec.params) if hasattr(item, "callspec") else {}

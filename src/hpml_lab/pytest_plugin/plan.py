@@ -32,8 +32,8 @@ def selected(item: pytest.Item) -> Selected:
     return Selected(
         id=item.nodeid,
         repeated=not _MEASURING.isdisjoint(getattr(item, "fixturenames", ()))
-        and item.get_closest_marker("once") is None,
-        alone=item.get_closest_marker("alone") is not None,
+        and item.get_closest_marker("hpml_once") is None,
+        alone=item.get_closest_marker("hpml_alone") is not None,
     )
 
 

@@ -77,6 +77,9 @@ class Settings:
         return ", ".join(f"{f.name}={shown[f.name]}" for f in fields(self) if shown[f.name] != "")
 
 
+SETTINGS = pytest.StashKey[Settings]()  # of a session's configuration
+
+
 def add_options(parser: pytest.Parser) -> None:
     """Declares ``--hpml-NAME`` and the ini value ``hpml_NAME`` for every setting."""
     group = parser.getgroup("hpml", "hpml-lab")
