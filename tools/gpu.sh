@@ -4,13 +4,14 @@
 #
 #   tools/gpu.sh [PART ...]
 #
-# wheels     before: downloads what a bare machine lacks into WHEELS, and builds this project's
+# wheels     before: puts msgspec for Python 3.12 and this project into WHEELS; all else that the
+#            project needs must be there already
 # preflight  the machine, its versions, and what would be measured and how long that takes
 # probe      what only a GPU can tell (hpml-lab machine --probe)
 # exact      the cases about bytes and exact courses, saved as gpu-exact
 # times      all others at the profile short, saved as gpu-times
-# suite      the whole suite at the lab's sizes in slices: each is killed when its time is over, and
-#            the next goes on where it was, in a later call too; not among the parts run by default
+# suite      the whole suite at the lab's sizes in slices, saved in OUT/suite: each is killed when its
+#            time is over, and the next goes on where it was, in a later call too; not run by default
 #
 # OUT      folder for saved runs and logs                        (benchmarks)
 # WHEELS   folder of wheels for a machine without this project   (.whl)
@@ -84,21 +85,21 @@ times() {
         --hpml-case-timeout=120 --benchmark-max-time=0.5 --benchmark-save=gpu-times
 }
 
-journals() { find "$out" -name '.journal-*' -printf '%f %s\n' | sort; }
+journals() { find "$out/suite" -name '.journal-*' -printf '%f %s\n' | sort; }
 
 suite() {
-    local before log slice status
+    local before log slice status storage="--benchmark-storage=file://$out/suite"
+    mkdir -p "$out/suite"
     for slice in $(seq "${SLICES:-99}"); do
         before=$(journals)
         log="$out/slice-$(date -u +%Y%m%dT%H%M%S)-$slice.log"
         status=0
-        # In a shell of its own, so that the function is what is killed.
         timeout --signal=KILL "${SLICE_S:-480}" "$python" -m pytest "${plugins[@]}" tests/perf \
             -m gpu --hpml-require-gpu ${before:+--hpml-resume} --benchmark-save=gpu "$storage" \
             --benchmark-quiet >"$log" 2>&1 || status=$?
         tail -n 3 "$log"
         if [ "$status" -ne 137 ]; then
-            "$python" -m hpml_lab.cli history --storage "$out" || true
+            "$python" -m hpml_lab.cli history --storage "$out/suite" || true
             return "$status"
         fi
         if [ "$(journals)" = "$before" ]; then
@@ -121,14 +122,14 @@ limit_s() {
 # A part is this script again, so that all it has started ends with it.
 bounded() {
     local status=0
-    timeout --signal=INT --kill-after=20 "$(limit_s "$1")" "$self" --here "$1" >"$out/$1.txt" 2>&1 ||
+    timeout --signal=INT --kill-after=20 "$(limit_s "$1")" "$self" --part "$1" >"$out/$1.txt" 2>&1 ||
         status=$?
     echo "== $1: exit status $status; $out/$1.txt ends:"
     tail -n 8 "$out/$1.txt"
     return "$status"
 }
 
-if [ "${1:-}" = --here ]; then
+if [ "${1:-}" = --part ]; then
     "$2"
     exit
 fi

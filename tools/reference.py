@@ -89,7 +89,7 @@ def plugin() -> str:
         "\n## Markers\n",
         *_markers(MARKERS),
         "\n## Markers of the labs\n",
-        'With `pytest_plugins = ["hpml_lab.pytest_plugin.labs"]`: fixtures `training`, `profile`.\n',
+        "Of `hpml_lab.pytest_plugin.labs`, which has the fixtures `training` and `profile`.\n",
         *_markers(labs.MARKERS),
         "\n## The fixture `measure`\n",
         f"```text\nmeasure{_signature(Measure.__call__)}\n\n{inspect.getdoc(Measure.__call__)}\n```\n",

@@ -52,6 +52,8 @@ def learn(measure, training, profile):
         lesson = Lesson(EdgeTrainer(lab, seeds, training.device), kernels=kernels)
         described = {"device": training.device, "images_version": VERSION}
         measure.case |= asdict(lab) | described
+        if training.device == "cuda":
+            measure.case["convolution_precision"] = "float32"  # see exact_convolutions
         measure.learning = measure(lesson, rounds=1)
         assert measure.learning.seeds == list(seeds)
         assert measure.learning.points[-1] == lab.epochs

@@ -10,14 +10,16 @@ from hpml_lab.theory.duration import Work
 from hpml_lab.workloads.images import open_images
 from hpml_lab.workloads.linear_dropout import Member
 from hpml_lab.workloads.shortcuts import Inputs, Shortcuts
+from hpml_lab.workloads.work import CIFAR10_IMAGES
 
 EPOCHS = 10
-IMAGES = 50_000
 
 
 def work(profile):
     """Returns what a case does: small steps, all networks at once."""
-    return Work(small_steps=EPOCHS * (profile.shortcut_images or IMAGES) // profile.shortcut_batch)
+    return Work(
+        small_steps=EPOCHS * (profile.shortcut_images or CIFAR10_IMAGES) // profile.shortcut_batch
+    )
 
 
 @pytest.fixture

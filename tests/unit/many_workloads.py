@@ -184,6 +184,34 @@ def clipped(batch_size=4):
     return step
 
 
+class KnownNorm(nn.Module):
+    """Root mean squares, times weights that begin as ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(WIDTH))
+
+    def forward(self, inputs):
+        return inputs * inputs.square().mean(-1, keepdim=True).rsqrt() * self.weight
+
+
+def known_norm(batch_size=4, kind=torch.optim.AdamW):
+    """Weights whose first values are known, in bfloat16; their state is of that type."""
+    model = nn.Sequential(KnownNorm(), nn.Linear(WIDTH, CLASSES)).to(torch.bfloat16)
+    inputs, labels = rows(batch_size)
+    return pair(model, (inputs.bfloat16(), labels), optimizer=kind(model.parameters()))
+
+
+def from_tensors(batch_size=4):
+    """Numbers that a tensor says, and numbers that are written into one."""
+    rates = torch.linspace(start=0, end=torch.tensor(0.5), steps=3) * 2
+    buffer = torch.empty(WIDTH)
+    ones = torch.ones(WIDTH, out=buffer) + buffer
+    model = nn.Sequential(nn.Dropout(rates[1].item()), nn.Linear(WIDTH, CLASSES))
+    inputs, labels = rows(batch_size)
+    return pair(model, (inputs * ones, labels))
+
+
 class ChosenExperts(nn.Module):
     """Each row goes to the one of two layers that a third chooses."""
 
@@ -391,6 +419,9 @@ KINDS = {
     "encoder and decoder": translator,
     "copied target": copied_target,
     "clipped": clipped,
+    "known norm, bfloat16": known_norm,
+    "known norm, bfloat16, rmsprop": partial(known_norm, kind=torch.optim.RMSprop),
+    "from tensors": from_tensors,
     "rotary": rotary,
     "tied": tied,
     "tied, bfloat16 autocast": partial(tied, precision="bfloat16"),

@@ -103,3 +103,21 @@ def test_without_gpu_cases_nothing_is_estimated(project):
     project.makepyfile("def test_nothing(): pass")
     done = project.runpytest_inprocess("--collect-only", "-q")
     assert "gpu cases, estimated" not in done.stdout.str()
+
+
+@pytest.mark.parametrize("marker", ["by=lambda nothing: None", "seconds=3"])
+def test_a_marker_that_says_no_work_is_one_line(project, marker):
+    """With the names that there are."""
+    project.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.gpu
+        @pytest.mark.hpml_work({marker})
+        def test_plain():
+            pass
+        """
+    )
+    done = project.runpytest_inprocess("--collect-only", "-q", "-m", "gpu")
+    done.stdout.fnmatch_lines(["*its marker is not hpml_work(by=FUNCTION) * any of: profile"])
+    assert "Traceback" not in done.stdout.str() + done.stderr.str()

@@ -5,9 +5,9 @@ from made_up_runs import benchmark, run_of
 
 from hpml_lab.errors import InputError
 from hpml_lab.measure.record import Row
-from hpml_lab.report.figures import draw_memory
+from hpml_lab.report.figures import draw_memory, memory_figure
 from hpml_lab.report.pictures import draw_run
-from hpml_lab.theory.timeline import Recorder
+from hpml_lab.theory.timeline import CATEGORIES, Moment, Recorder
 
 ROWS = [
     Row("before", "", [10, 0, 0, 1, 0, 0, 0]),
@@ -58,3 +58,14 @@ def test_a_picture_of_no_kind_is_refused(tmp_path):
     """The error names the endings that can be."""
     with pytest.raises(InputError, match=r"end it in \.png, \.svg or \.pdf"):
         draw_memory(step(), "a step", tmp_path / "step.txt")
+
+
+def test_panels_of_one_step_have_one_scale():
+    """A quarter more than the largest of both, so that a plan that is too low is seen."""
+
+    def outline(mebibytes):
+        live = dict.fromkeys(CATEGORIES, 0) | {"activations": mebibytes * 2**20}
+        return [Moment("before", "", dict.fromkeys(CATEGORIES, 0)), Moment("forward", "conv", live)]
+
+    figure = memory_figure({"predicted": outline(10), "measured": outline(40)}, "a step")
+    assert [panel.get_ylim() for panel in figure.axes] == [(0, 50), (0, 50)]

@@ -17,7 +17,7 @@ case "$*" in
 esac
 echo "$*" >> "$OUT/calls"
 slices=$(wc -l < "$OUT/calls")
-if [ "$slices" -gt {enough} ]; then rm -f "$OUT"/.journal-*; echo "1 passed"; exit {status}; fi
+if [ "$slices" -gt {enough} ]; then rm -f "$OUT"/suite/.j*; echo "1 passed"; exit {status}; fi
 {work}
 kill -KILL $$
 """
@@ -28,7 +28,13 @@ def script(tmp_path):
     """Runs parts of the script with a stand-in; returns what ended and the calls it made."""
 
     def run(
-        *parts, enough=0, status=0, probe=0, work='echo x >> "$OUT/.journal-1"', slices="9", **more
+        *parts,
+        enough=0,
+        status=0,
+        probe=0,
+        work='echo x >> "$OUT/suite/.journal-1"',
+        slices="9",
+        **more,
     ):
         python = tmp_path / "python"
         python.write_text(STAND_IN.format(enough=enough, status=status, probe=probe, work=work))
@@ -78,6 +84,14 @@ def test_a_slice_without_a_case_ends_it(script):
     done, _ = script("suite", enough=5, work="true")
     assert done.returncode == 1
     assert "no case ended within 480 s; give SLICE_S more" in done.stderr
+
+
+def test_another_part_s_journal_is_not_gone_on_with(script, tmp_path):
+    """A part that was killed has left one in its own folder; the suite begins anew."""
+    (tmp_path / ".journal-of-times").write_text("x")
+    _, calls = script("suite")
+    assert "--hpml-resume" not in calls[0]
+    assert f"--benchmark-storage=file://{tmp_path}/suite" in calls[0]
 
 
 def test_parts_come_one_behind_the_other_and_keep_what_they_said(script, tmp_path):

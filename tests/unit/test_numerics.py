@@ -46,6 +46,33 @@ def test_the_cpu_s_products_in_bfloat16_are_another_case():
     assert numerics("cpu") == numerics(None) == {"matmul_precision": "bf16"}
 
 
+def test_the_cpu_s_convolutions_in_bfloat16_are_another_case():
+    """Which are most of what the lab's network does."""
+    before = torch.backends.mkldnn.conv.fp32_precision
+    torch.backends.mkldnn.conv.fp32_precision = "bf16"
+    try:
+        assert numerics("cpu") == {"convolution_precision": "bf16"}
+    finally:
+        torch.backends.mkldnn.conv.fp32_precision = before
+
+
+def test_recurrent_layers_without_tf32_are_another_case():
+    """They have a setting of their own."""
+    before = torch.backends.cudnn.rnn.fp32_precision
+    torch.backends.cudnn.rnn.fp32_precision = "ieee"
+    try:
+        assert numerics("cuda") == {"recurrent_precision": "float32"}
+    finally:
+        torch.backends.cudnn.rnn.fp32_precision = before
+
+
+def test_what_concerns_cudnn_is_no_matter_of_the_cpu(monkeypatch):
+    """Its determinism, and whether it is there at all."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    assert numerics("cpu") == {}
+    assert numerics("cuda") == {"deterministic": True}
+
+
 def test_the_search_for_algorithms_and_the_allocator_count(monkeypatch):
     """The benchmark of cuDNN, and the allocator's settings under either name."""
     monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")

@@ -1,6 +1,7 @@
 """What a step that is run counts: operators, FLOP, launches, and the memory beside them."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import nn
 
 from hpml_lab.measure import counters
 from hpml_lab.measure.compiled import is_compiled
-from hpml_lab.measure.counters import Call, Counts, count_step, kernel_launches
+from hpml_lab.measure.counters import Counts, count_step, kernel_launches, profiled
 from hpml_lab.measure.subject import subject_of
 from hpml_lab.workloads.step import TrainingStep
 
@@ -21,6 +22,13 @@ def linear_step(model=None, **options):
     step = TrainingStep(model, optimizer, nn.functional.cross_entropy, batch, **options)
     step()
     return step
+
+
+def event(name, start, end, thread=0):
+    """An event of a profile."""
+    return SimpleNamespace(
+        name=name, thread=thread, time_range=SimpleNamespace(start=start, end=end)
+    )
 
 
 def counted(step, **told):
@@ -181,22 +189,22 @@ def test_launches_are_told_from_copies_and_waits():
     calls = ["cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cudaGraphLaunch"]
     calls += ["cudaLaunchCooperativeKernel", "cuLaunchCooperativeKernel"]
     others = ["cudaMemcpyAsync", "cudaDeviceSynchronize", "aten::add", "cudaMemsetAsync"]
-    assert kernel_launches(Call(n, i, i + 1) for i, n in enumerate([*calls, *others])) == 6
+    assert kernel_launches(event(n, i, i + 1) for i, n in enumerate([*calls, *others])) == 6
 
 
 def test_a_launch_that_two_interfaces_see_counts_once():
     """The driver's call lies within that of the runtime; another thread's and the next do not."""
-    inner = Call("cuLaunchKernel", 2, 3)
-    assert kernel_launches([inner, Call("cudaLaunchKernel", 1, 4)]) == 1
-    assert kernel_launches([inner, Call("cudaLaunchKernel", 1, 4, thread=7)]) == 2
-    assert kernel_launches([inner, Call("cudaLaunchKernel", 3, 4)]) == 2
-    assert kernel_launches([inner, Call("aten::add", 1, 4)]) == 1
+    inner = event("cuLaunchKernel", 2, 3)
+    assert kernel_launches([inner, event("cudaLaunchKernel", 1, 4)]) == 1
+    assert kernel_launches([inner, event("cudaLaunchKernel", 1, 4, thread=7)]) == 2
+    assert kernel_launches([inner, event("cudaLaunchKernel", 3, 4)]) == 2
+    assert kernel_launches([inner, event("aten::add", 1, 4)]) == 1
 
 
 def test_launches_are_counted_on_cuda(monkeypatch):
     """A step on CUDA is run once more under the profiler."""
-    launches = [Call("cudaLaunchKernel", moment, moment) for moment in range(7)]
-    monkeypatch.setattr(counters, "_calls", lambda _step: launches)
+    launches = [event("cudaLaunchKernel", moment, moment) for moment in range(7)]
+    monkeypatch.setattr(counters, "profiled", lambda _step: launches)
     monkeypatch.setattr(counters, "step_memory", lambda *_: {"peak_allocated_bytes": 5})
     step = linear_step()
     monkeypatch.setattr(TrainingStep, "device", "cuda")
@@ -208,9 +216,9 @@ def test_launches_are_counted_on_cuda(monkeypatch):
 @pytest.mark.filterwarnings("ignore:CUDA is not available")
 def test_the_profiler_s_events_are_the_calls():
     """A matrix product on the CPU is among the events of its step."""
-    calls = counters._calls(lambda: torch.ones(2, 2) @ torch.ones(2, 2))
+    calls = profiled(lambda: torch.ones(2, 2) @ torch.ones(2, 2))
     (product,) = [call for call in calls if call.name == "aten::mm"]
-    assert product.begin < product.end
+    assert product.time_range.start < product.time_range.end
 
 
 @pytest.mark.filterwarnings("ignore:CUDA is not available")
@@ -220,13 +228,13 @@ def test_cupti_is_let_go_behind_a_profile(monkeypatch, told, kept):
     monkeypatch.delenv("TEARDOWN_CUPTI", raising=False)
     if told is not None:
         monkeypatch.setenv("TEARDOWN_CUPTI", told)
-    counters._calls(lambda: None)
+    profiled(lambda: None)
     assert os.environ["TEARDOWN_CUPTI"] == kept
 
 
 def test_no_launch_is_no_number(monkeypatch):
     """Where the driver tells nothing, as without permission for CUPTI, 0 would be a lie."""
-    monkeypatch.setattr(counters, "_calls", lambda _step: [Call("aten::add", 0, 1)])
+    monkeypatch.setattr(counters, "profiled", lambda _step: [event("aten::add", 0, 1)])
     monkeypatch.setattr(counters, "step_memory", lambda *_: {})
     step = linear_step()
     monkeypatch.setattr(TrainingStep, "device", "cuda")

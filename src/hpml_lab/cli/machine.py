@@ -5,6 +5,7 @@ import json
 import click
 
 from hpml_lab.cli.options import json_option
+from hpml_lab.errors import InputError
 
 _ANNOUNCEMENT = "Measuring what this machine can do at most: some seconds ..."
 
@@ -18,6 +19,8 @@ def machine(fresh: bool, probe: bool, as_json: bool) -> None:
 
     The JSON is what a saved run has under machine_info.hpml.
     """
+    if probe and (fresh or as_json):
+        raise InputError("--probe stands alone; leave out --fresh and --json")
     if probe:
         from hpml_lab.measure.probe import probe as ask
 
@@ -27,11 +30,14 @@ def machine(fresh: bool, probe: bool, as_json: bool) -> None:
 
     from hpml_lab.history.run import Machine
     from hpml_lab.measure.ceilings import ceilings
+    from hpml_lab.measure.context import context_bytes
     from hpml_lab.measure.fingerprint import machine_record
     from hpml_lab.measure.machine import state
     from hpml_lab.report import terminal
     from hpml_lab.report.machine import answers
 
+    if fresh:
+        context_bytes(fresh=True)
     before = state()
     found = ceilings(lambda: click.echo(_ANNOUNCEMENT, err=True), fresh=fresh)
     record = machine_record(before, found)

@@ -96,11 +96,13 @@ def predict(
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Looking for cycles among a plan's many events would take a third of the command's time."""
+    collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if collecting:
+            gc.enable()
 
 
 _FOR_WORKLOADS = frozenset({

@@ -42,7 +42,16 @@ def unfinished(folder: Path, now: Header) -> Journal:
         )
     if refusals:
         raise InputError(refusals[0])
-    raise InputError(f"no unfinished run under {str(folder)!r}; leave out --hpml-resume")
+    raise InputError(
+        f"no unfinished run under {str(folder)!r}{_elsewhere(folder)}; leave out --hpml-resume"
+    )
+
+
+def _elsewhere(folder: Path) -> str:
+    """Returns in words which other machines have unfinished runs, such as hosts of one GPU."""
+    machines = [path for path in folder.parent.glob("*/") if path != folder and journals(path)]
+    names = ", ".join(sorted(path.name for path in machines))
+    return f" of this machine, and some of others: {names}" if machines else ""
 
 
 def differences(recorded: Header, now: Header) -> list[str]:

@@ -13,11 +13,14 @@ METHOD = 1  # raise it when what is measured, or how, changes
 _NAME = "context"
 
 
-def context_bytes() -> int | None:
+def context_bytes(*, fresh: bool = False) -> int | None:
     """Returns the bytes that CUDA's context takes, measured in a fresh process once.
 
     They are kept in the cache folder for the machine and its software. Nothing else may start or
     end on the GPU while they are measured.
+
+    Args:
+        fresh: measure them even if they are known.
 
     Returns:
         None without an NVIDIA GPU.
@@ -25,13 +28,14 @@ def context_bytes() -> int | None:
     Raises:
         MeasurementError: if the process fails.
     """
-    known: int | None = kept.recall(_NAME, METHOD, int)
+    known: int | None = None if fresh else kept.recall(_NAME, METHOD, int)
     if known is not None:
         return known
     found = in_fresh_process(context_growth)
     if found is None:
         return None
-    kept.keep(_NAME, METHOD, int(found))
+    if found > 0:  # else something else has let go of more meanwhile
+        kept.keep(_NAME, METHOD, int(found))
     return int(found)
 
 

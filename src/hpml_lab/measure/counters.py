@@ -148,50 +148,38 @@ def _dispatched(
 
 def _launches(step: Callable[[], Any]) -> dict[str, int]:
     # Without permission for CUPTI the profiler sees no call of the driver.
-    if launches := kernel_launches(_calls(step)):
+    if launches := kernel_launches(profiled(step)):
         return {"kernel_launches": launches}
     return {}
 
 
-@dataclass(frozen=True)
-class Call:
-    """A call that a profiler has seen.
-
-    Attributes:
-        name: of the function.
-        begin: when, in any unit.
-        end: likewise.
-        thread: which thread made it.
-    """
-
-    name: str
-    begin: float
-    end: float
-    thread: int = 0
-
-
-def kernel_launches(calls: Iterable[Call]) -> int:
+def kernel_launches(events: Iterable[Any]) -> int:
     """Returns how many calls of CUDA's runtime or driver launch a kernel or a graph of kernels.
 
     A call of the driver within one of the runtime is the same launch.
+
+    Args:
+        events: as `profiled` gives them.
     """
+    calls = [event for event in events if _LAUNCHES.match(event.name)]
     ended: dict[int, float] = {}
     launches = 0
-    for call in sorted(calls, key=lambda call: (call.begin, -call.end)):
-        if _LAUNCHES.match(call.name) and call.begin >= ended.get(call.thread, call.begin):
-            ended[call.thread] = call.end
+    for call in sorted(calls, key=lambda call: (call.time_range.start, -call.time_range.end)):
+        if call.time_range.start >= ended.get(call.thread, call.time_range.start):
+            ended[call.thread] = call.time_range.end
             launches += 1
     return launches
 
 
-def _calls(step: Callable[[], Any]) -> list[Call]:
+def profiled(step: Callable[[], Any]) -> list[Any]:
+    """Returns the events of torch's profiler during a step: the host's calls, and CUDA's kernels.
+
+    Each has a ``name``, a ``device_type``, a ``thread`` and a ``time_range``.
+    """
     # Else CUPTI stays attached behind the profile, and what is timed later is slower by a tenth
-    # (pytorch issue 144455). torch itself keeps it attached where CUDA graphs are about to run.
+    # (pytorch issue 144455).
     os.environ.setdefault("TEARDOWN_CUPTI", "1")
     torch.compiler.cudagraph_mark_step_begin()  # a graph may write over what the last step gave
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as seen:
         step()
-    return [
-        Call(event.name, event.time_range.start, event.time_range.end, event.thread)
-        for event in seen.events() or []
-    ]
+    return list(seen.events() or [])

@@ -118,8 +118,8 @@ def _throttling(before: Conditions, after: Conditions) -> Iterator[str]:
     for index, (first, last) in enumerate(zip(before.held_back_s, after.held_back_s, strict=False)):
         share = _share(last - first, before, after)
         if share > LARGEST_WAIT:
-            time = percent(share)
-            yield f"throttling: for {time} of the time the clocks of GPU {index} were held back"
+            shown = percent(share)
+            yield f"throttling: for {shown} of the time the clocks of GPU {index} were held back"
 
 
 def _share(seconds: float, before: Conditions, after: Conditions) -> float:

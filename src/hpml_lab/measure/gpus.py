@@ -23,8 +23,8 @@ class Gpu:
         memory_clock_mhz: of the memory, now.
         temperature_c: now.
         throttle_reasons: the driver's bit mask, now; 0 is none.
-        held_back_ns: for how long in all clocks were held back by heat, the board's limits or its
-            reliability.
+        held_back_ns: for how long in all clocks were held back by that of heat, the board's limits
+            and its reliability which did so longest.
     """
 
     model: str
@@ -61,8 +61,11 @@ def gpus(nvml: Any = pynvml) -> list[Gpu]:
 
 
 def _visible(found: list[Gpu], wanted: str) -> Iterator[Gpu]:
-    """Yields what CUDA takes: all before the first name of no board."""
-    for name in map(str.strip, wanted.split(",")):
+    """Yields the boards that are named, up to the first name that is not that of one."""
+    names = [name.strip() for name in wanted.split(",")]
+    if len(set(names)) < len(names):
+        return  # CUDA takes none then
+    for name in names:
         number = int(name) if name.isdecimal() else None
         named = [
             gpu
@@ -71,7 +74,7 @@ def _visible(found: list[Gpu], wanted: str) -> Iterator[Gpu]:
             or (name.startswith("GPU-") and gpu.uuid.startswith(name))
             or (name.startswith("MIG-") and gpu.mig)  # an instance; its board is not in the name
         ]
-        if not named:
+        if not named or (len(named) > 1 and not name.startswith("MIG-")):
             return
         yield named[0]
 
@@ -137,7 +140,7 @@ def _gpu(nvml: Any, index: int) -> Gpu:
         memory_clock_mhz=ask("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_MEM),
         temperature_c=ask("nvmlDeviceGetTemperature", nvml.NVML_TEMPERATURE_GPU),
         throttle_reasons=ask("nvmlDeviceGetCurrentClocksThrottleReasons"),
-        held_back_ns=sum(known) if known else None,
+        held_back_ns=max(known, default=None),  # they may be at work at once
     )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hpml_lab.measure.record import Learning
-from hpml_lab.workloads.edge_trainer import EdgeTrainer
+from hpml_lab.workloads.edge_trainer import EdgeTrainer, exact_convolutions
 from hpml_lab.workloads.ensemble import cross_entropy
 
 POINTS = (0, 1, 3, 10, 20, 30, 60, 100, 150, 200, 250, 300, 400, 500, 600)
@@ -46,7 +46,10 @@ class Lesson:
         images of each class (row) were called each class, and, where asked for, ``kernels_before``
         and ``kernels_after``, a kernel's pixels in a row each.
         """
-        points = points_until(self._trainer.training.epochs)
+        with exact_convolutions():
+            return self._learn(points_until(self._trainer.training.epochs))
+
+    def _learn(self, points: list[int]) -> Learning:
         self._look()
         for before, after in pairwise(points):
             self._trainer.train(after - before)

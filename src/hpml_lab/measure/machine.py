@@ -37,18 +37,11 @@ class Identity:
 
     @property
     def id(self) -> str:
-        """The name of the machine's folder: readable, and different for any other identity.
-
-        Machines that are lent for their GPU are of one kind whichever name their processor has, so
-        that name is not in it there; what the record says of it stays.
-        """
+        """The name of the machine's folder: readable, and different for any other identity."""
         count, model = (
             (f"{self.gpu_count}gpu", self.gpu) if self.gpu else (f"{self.cpu_count}cpu", self.cpu)
         )
-        parts = {
-            name: value for name, value in asdict(self).items() if name != "cpu" or not self.gpu
-        }
-        digest = hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()
+        digest = hashlib.sha256(repr(sorted(asdict(self).items())).encode()).hexdigest()
         return f"{re.sub(r'[^a-z0-9]+', '-', model.lower()).strip('-')}-{count}-{digest[:8]}"
 
 

@@ -4,18 +4,16 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 
-from hpml_lab.measure import kept
 from hpml_lab.measure.clock import DeviceClock, tick_s
 from hpml_lab.measure.context import context_bytes
-from hpml_lab.measure.counters import Call, kernel_launches
+from hpml_lab.measure.counters import kernel_launches, profiled
 from hpml_lab.measure.cuda_memory import cuda_peak
 from hpml_lab.measure.cuda_timeline import cuda_timeline
 from hpml_lab.measure.gpus import gpus, used_bytes
@@ -24,12 +22,10 @@ from hpml_lab.measure.out_of_memory import OutOfMemory, attempt, give_back
 from hpml_lab.measure.sampling import sample
 from hpml_lab.measure.stopping import UntilPrecise
 from hpml_lab.units import GIB, MIB
+from hpml_lab.workloads.compilation import empty_caches
 from hpml_lab.workloads.profiles import profile_for
-from hpml_lab.workloads.step import TrainingStep
 from hpml_lab.workloads.trainer import Trainer
 
-METHOD = 1  # raise it when what is asked, or how, changes
-_NAME = "probe"
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - of loader workers; only its size is asked for
 _CARD_BYTES = 8188 * MIB
 _SIDE = 8192
@@ -84,20 +80,16 @@ def counting() -> Found:
     """Whether a profile slows what is timed behind it; launches against kernels."""
     step = trained(16).fixed_step()
     before_s = [typical_s(step) for _ in range(2)]
-    os.environ.setdefault("TEARDOWN_CUPTI", "1")
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as seen:
-        step()
+    events = profiled(step)
     behind_s = [typical_s(step) for _ in range(2)]
-    return {"before_s": before_s, "behind_s": behind_s} | launches(seen.events() or [])
+    return {"before_s": before_s, "behind_s": behind_s} | launches(events)
 
 
-def launches(events: Iterable[Any]) -> dict[str, int]:
+def launches(events: Sequence[Any]) -> dict[str, int]:
     """Returns how many launches, and how many kernels, a profile has seen."""
-    events = list(events)
-    on_device = [e for e in events if str(e.device_type).endswith("CUDA")]
-    calls = [Call(e.name, e.time_range.start, e.time_range.end, e.thread) for e in events]
+    on_device = [event for event in events if str(event.device_type).endswith("CUDA")]
     return {
-        "launches": kernel_launches(calls),
+        "launches": kernel_launches(events),
         "kernels": sum(not event.name.startswith("Mem") for event in on_device),
     }
 
@@ -160,18 +152,18 @@ def out_of_memory() -> Found:
         found = attempt(lambda: torch.empty(9 * GIB, dtype=torch.uint8, device="cuda"))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    return asdict(found) if isinstance(found, OutOfMemory) else {"refused": False}
+    return {"refused": asdict(found) if isinstance(found, OutOfMemory) else None}
 
 
 def graphs() -> Found:
     """CUDA graphs against eager: seconds, and what replays allocate and reserve."""
-    trainer = trained(compile_mode="reduce-overhead")
-    step: TrainingStep = trainer.fixed_step()
-    began_s = time.perf_counter()
-    for _ in range(4):
-        step()
-    torch.cuda.synchronize()
-    compiling_s = time.perf_counter() - began_s
+    step = trained(compile_mode="reduce-overhead").fixed_step()
+    with empty_caches("cuda"):
+        began_s = time.perf_counter()
+        for _ in range(4):
+            step()
+        torch.cuda.synchronize()
+        compiling_s = time.perf_counter() - began_s
     give_back()
     return {
         "compiling_s": compiling_s,
@@ -199,7 +191,7 @@ CHECKS: dict[str, Callable[[], Found]] = {
 def probe(
     say: Callable[[str], object], checks: dict[str, Callable[[], Found]] = CHECKS
 ) -> dict[str, Found]:
-    """Runs all checks and keeps what was found in the cache folder, if there is a GPU.
+    """Runs all checks.
 
     Args:
         say: takes a line of JSON for each as soon as it has ended.
@@ -219,12 +211,4 @@ def probe(
             found[name] = {"error": f"{type(error).__name__}: {first}"}
         spent_s = round(time.perf_counter() - began_s, 1)
         say(json.dumps({"check": name, "seconds": spent_s, "found": found[name]}, default=str))
-    if torch.cuda.is_available():
-        kept.keep(_NAME, METHOD, found)
     return found
-
-
-def recall() -> dict[str, Found] | None:
-    """Returns what a probe found on this machine; None if none was made."""
-    known: dict[str, Found] | None = kept.recall(_NAME, METHOD, dict[str, Found])
-    return known

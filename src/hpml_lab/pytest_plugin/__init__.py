@@ -212,7 +212,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Says once why gpu cases were skipped, or how long they would take."""
     if config.option.collectonly:
         items = terminalreporter._session.items
-        for line in estimate.lines(items, config.stash[SETTINGS]):
+        try:
+            table = list(estimate.lines(items, config.stash[SETTINGS]))
+        except InputError as error:
+            table = [f"no estimate: {error}"]
+        for line in table:
             terminalreporter.write_line(line)
     reason = config.stash.get(_NO_GPU, None)
     skipped = [

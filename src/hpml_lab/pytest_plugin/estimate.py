@@ -4,9 +4,11 @@ import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from hpml_lab.errors import InputError
 from hpml_lab.pytest_plugin import plan
 from hpml_lab.pytest_plugin.cases import profile_of
 from hpml_lab.pytest_plugin.settings import Settings
@@ -27,7 +29,7 @@ class Estimate:
     seconds: float
 
 
-def case_s(item: pytest.Item, settings: Settings) -> float:
+def case_s(item: pytest.Item, settings: Settings, peak_flops_per_s: float) -> float:
     """Returns the seconds of a case in an interpreter that has started.
 
     Args:
@@ -35,6 +37,10 @@ def case_s(item: pytest.Item, settings: Settings) -> float:
             `theory.duration.Work`, and asks for any of ``training``, ``profile`` and the test's
             parameters by their names.
         settings: of the run.
+        peak_flops_per_s: of the device, as `peak_flops_per_s`.
+
+    Raises:
+        InputError: if the marker names no such function.
     """
     from hpml_lab.theory.duration import Work, duration_s
 
@@ -44,9 +50,14 @@ def case_s(item: pytest.Item, settings: Settings) -> float:
     known = dict(item.callspec.params) if hasattr(item, "callspec") else {}
     device = known["training"].device if "training" in known else "cuda"
     known["profile"] = profile_of(item, settings, device)
-    function = marker.kwargs["by"]
-    asked = inspect.signature(function).parameters
-    return duration_s(function(**{name: known[name] for name in asked}), _peak_flops_per_s())
+    function: Any = marker.kwargs.get("by")
+    asked = list(inspect.signature(function).parameters) if callable(function) else [""]
+    if not set(asked) <= known.keys():
+        raise InputError(
+            f"{item.nodeid}: its marker is not hpml_work(by=FUNCTION) with a function whose "
+            f"parameters are any of: {', '.join(known)}"
+        )
+    return duration_s(function(**{name: known[name] for name in asked}), peak_flops_per_s)
 
 
 def estimates(items: Iterable[pytest.Item], settings: Settings) -> dict[str, Estimate]:
@@ -60,11 +71,11 @@ def estimates(items: Iterable[pytest.Item], settings: Settings) -> dict[str, Est
 
     processes = settings.processes or 1
     found: defaultdict[str, list[float]] = defaultdict(list)
-    starts = processes
+    starts, peak = processes, peak_flops_per_s()
     for item in items:
         test = plan.selected(item)
         times = processes if test.repeated else 1
-        found[_group(item)].append(times * case_s(item, settings))
+        found[_group(item)].append(times * case_s(item, settings, peak))
         starts += times if test.alone else 0
     groups = {name: Estimate(len(times), sum(times)) for name, times in sorted(found.items())}
     return groups | {"starting": Estimate(starts, starts * INTERPRETER_S)}
@@ -96,7 +107,8 @@ def _known_peak() -> float | None:
     return (recall() or {}).get("cuda_matmul_tf32_flops_per_s")
 
 
-def _peak_flops_per_s() -> float:
+def peak_flops_per_s() -> float:
+    """Returns what this GPU does at most, or an H200 where there is none that is known."""
     from hpml_lab.theory.duration import H200_FLOPS_PER_S
 
     return _known_peak() or H200_FLOPS_PER_S

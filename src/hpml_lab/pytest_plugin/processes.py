@@ -18,7 +18,7 @@ from hpml_lab.measure.record import Failure
 from hpml_lab.measure.termination import termination_interrupts
 from hpml_lab.pytest_plugin import plan
 from hpml_lab.pytest_plugin.ending import ending, replay, replay_warning
-from hpml_lab.pytest_plugin.estimate import case_s
+from hpml_lab.pytest_plugin.estimate import case_s, peak_flops_per_s
 from hpml_lab.pytest_plugin.interpreter import Death, Interpreter
 from hpml_lab.pytest_plugin.journaling import Journaling
 from hpml_lab.pytest_plugin.progress import Progress
@@ -105,7 +105,9 @@ class Processes:
         output_json["hpml"] = asdict(record)
 
     def _planned(self, items: list[pytest.Item]) -> list[tuple[int, list[str]]]:
-        tests = [self._selected(item) for item in items if not _skipped(item)]
+        shortest_first = self._settings.profile == "short"
+        peak = peak_flops_per_s() if shortest_first else None
+        tests = [self._selected(item, peak) for item in items if not _skipped(item)]
         batches = [
             (process, batch)
             for process in range(1, self._settings.processes + 1)
@@ -115,11 +117,11 @@ class Processes:
         self._due = {item.nodeid: due.get(item.nodeid, 0) for item in items}
         return batches
 
-    def _selected(self, item: pytest.Item) -> plan.Selected:
-        found = plan.selected(item)
-        if self._settings.profile != "short":
-            return found
-        return replace(found, seconds=case_s(item, self._settings))
+    def _selected(self, item: pytest.Item, peak_flops_per_s: float | None) -> plan.Selected:
+        test = plan.selected(item)
+        if peak_flops_per_s is None:
+            return test
+        return replace(test, seconds=case_s(item, self._settings, peak_flops_per_s))
 
     def _run(self, batches: list[tuple[int, list[str]]]) -> None:
         left = missing(self._due, self._endings)

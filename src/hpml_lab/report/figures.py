@@ -85,9 +85,10 @@ def _memory_figure(
     figure = Figure(figsize=(9, sum(heights) + 0.8), layout="constrained")
     figure.suptitle(textwrap.fill(title, _LINE), fontsize=10)
     panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    top = 1.25 * max(moment.total_bytes for o in outlines.values() for moment in o) / MIB
     for panel, (name, outline) in zip(panels, outlines.items(), strict=False):
         _draw(panel, name, outline)
-        panel.sharey(panels[0])
+        panel.set_ylim(0, top)
     panels[0].legend(loc="upper left", fontsize=8, ncols=2, reverse=True)
     if layers:
         _draw_layers(panels[-1], layers)
@@ -163,7 +164,6 @@ def _label_peak(panel: Any, place: int, moment: Moment, places: int) -> None:
         ha="left" if right else "right",
         fontsize=8,
     )
-    panel.set_ylim(top=1.25 * height)
 
 
 def _label_phases(panel: Any, outline: Sequence[Moment]) -> None:

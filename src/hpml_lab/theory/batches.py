@@ -29,6 +29,7 @@ class Batches:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._known: dict[int, Timeline] = {}
+        self._single: Timeline | None = None
         self._line: _Line | None = None
         self._tried = False
 
@@ -39,7 +40,8 @@ class Batches:
             InputError: if no step of such a batch can be taken.
         """
         if batch == 1:  # a view where others are copied: their samples are not in a row
-            return self._plan(batch)
+            self._single = self._single or self._plan(batch)
+            return self._single
         if self._known and batch not in self._known and not self._tried:
             self._tried = True
             with suppress(InputError):  # a batch of the proof may be one that cannot be taken

@@ -46,9 +46,11 @@ class Network:
         Raises:
             InputError: if the network cannot take such a batch.
         """
-        passes = self._batches(step.passes, self.passes)
-        updated = self._batches(
-            step, lambda other: with_optimizer(passes(other.batch), other, self.trained)
+        passes = _lines(self._passes, step.passes, self.passes)
+        updated = _lines(
+            self._steps,
+            step,
+            lambda other: with_optimizer(passes(other.batch), other, self.trained),
         )
         return updated(step.batch)
 
@@ -97,11 +99,15 @@ class Network:
             "flops_per_sample": self.flops_per_sample,
         }
 
-    def _batches(self, step: Step, plan: Callable[[Step], Timeline]) -> Batches:
-        return self._known.setdefault(
-            (step.of(1), plan is self.passes), Batches(lambda batch: plan(step.of(batch)))
-        )
+    @cached_property
+    def _passes(self) -> dict[Step, Batches]:
+        return {}
 
     @cached_property
-    def _known(self) -> dict[tuple[Step, bool], Batches]:
+    def _steps(self) -> dict[Step, Batches]:
         return {}
+
+
+def _lines(known: dict[Step, Batches], step: Step, plan: Callable[[Step], Timeline]) -> Batches:
+    """Returns what gives the timelines of a step by its batch, the same each time."""
+    return known.setdefault(step.of(1), Batches(lambda batch: plan(step.of(batch))))

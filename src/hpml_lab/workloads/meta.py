@@ -23,10 +23,10 @@ class QuickBatchNorm(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs an operator, or the rule for it."""
         if func is _ATEN.native_batch_norm.default and _known(args[0], args[5]):
-            return torch.empty_like(args[0]), *_statistics(args[0], (True, True))
+            return torch.empty_like(args[0]), *_per_channel(args[0], (True, True))
         if func is _ATEN.native_batch_norm_backward.default and _known(args[1], args[7]):
             first, *others = args[9]
-            return torch.empty_like(args[1]) if first else None, *_statistics(args[1], others)
+            return torch.empty_like(args[1]) if first else None, *_per_channel(args[1], others)
         return func(*args, **(kwargs or {}))
 
 
@@ -34,5 +34,5 @@ def _known(inputs: Tensor, training: bool) -> bool:
     return training and inputs.is_meta and inputs.dtype == torch.float32
 
 
-def _statistics(inputs: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
-    return [inputs.new_empty(inputs.shape[1]) if each else None for each in wanted]
+def _per_channel(inputs: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
+    return [inputs.new_empty(inputs.shape[1]) if is_wanted else None for is_wanted in wanted]

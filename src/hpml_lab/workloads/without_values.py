@@ -55,7 +55,7 @@ class KnownMode(FakeTensorMode):
 
 @contextmanager
 def without_values(name: str) -> Iterator[KnownMode]:
-    """A context in which tensors have no values and take no memory.
+    """A context in which tensors take no memory, but for those whose values are known.
 
     Args:
         name: of what is planned, for the message.
@@ -87,13 +87,14 @@ class _KnownValues(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Calls a function of torch."""
-        result = func(*args, **(kwargs or {}))
-        if func not in _FROM_NUMBERS or any(isinstance(arg, Tensor) for arg in args):
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if func not in _FROM_NUMBERS or result.numel() > _MOST_ELEMENTS or not result.is_cpu:
             return result
-        if result.numel() > _MOST_ELEMENTS or not result.is_cpu:
+        if any(isinstance(given, Tensor) for given in (*args, *kwargs.values())):
             return result
         with unset_fake_temporarily():
-            result.constant = func(*args, **(kwargs or {}))
+            result.constant = func(*args, **kwargs)
         self._mode.fake_tensor_converter.add_constant_storage_mapping(result)
         return result
 
@@ -101,11 +102,14 @@ class _KnownValues(TorchFunctionMode):
 def _converted(parameter: Any, conversion: Any) -> None:
     """Lets modules take other types and layouts in place, as in ``model.to(torch.bfloat16)``.
 
+    What is known of the values is converted too.
+
     PyTorch swaps a tensor without storage for its conversion, and refuses that where anything
     refers to it weakly, as its own bookkeeping of such tensors does.
     """
     parameter.data = conversion.data
     parameter.fake_device = conversion.fake_device
+    parameter.constant = conversion.constant
 
 
 def _copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:

@@ -81,13 +81,14 @@ def _c8(cases: list[Measurement]) -> Answer:
 def _memory(cases: list[Measurement], readings: list[str]) -> Answer:
     by_mode = {str(case.case["compile_mode"]): case.memory for case in cases}
     present = [mode for mode in _MODES if mode in by_mode]
+    comparable = [name for name in readings if name != _NOT_OF_GRAPHS]
     return Answer(
         "",
         "Memory of compile modes",
         setting(cases[0]),
         ["mode", *(_READINGS[name] for name in readings)],
         [[mode, *(_reading(mode, name, by_mode) for name in readings)] for mode in present],
-        _memory_words(by_mode, _comparable(readings)),
+        _memory_words(by_mode, comparable[0]) if comparable else [],
     )
 
 
@@ -95,11 +96,6 @@ def _reading(mode: str, name: str, by_mode: dict[str, dict[str, int]]) -> str:
     if name == _NOT_OF_GRAPHS and mode in _REPLAYED:
         return "-"
     return f"{by_mode[mode][name] / MIB:,.1f}"
-
-
-def _comparable(readings: list[str]) -> str:
-    """Returns the first reading that means the same of every mode."""
-    return next(name for name in readings if name != _NOT_OF_GRAPHS)
 
 
 def _memory_words(by_mode: dict[str, dict[str, int]], reading: str) -> list[str]:
