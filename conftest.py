@@ -1,15 +1,29 @@
-"""What this project's own tests need beyond the plugin that it tests."""
+"""What this project's own tests need beyond the plugin that it tests.
 
+`pytest tests/analytic --hypothesis-profile=thorough`, or HYPOTHESIS_PROFILE=thorough for any
+command, tries each law on 20 times as many examples, and on other ones each time.
+"""
+
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+EXAMPLES = 100
+# The same examples in every run, so that a red test is a change of the code and nothing else.
+settings.register_profile("fast", max_examples=EXAMPLES, deadline=None, derandomize=True)
+settings.register_profile(
+    "thorough", max_examples=20 * EXAMPLES, deadline=None, derandomize=False, print_blob=True
+)
 ROOT = Path(__file__).parent
 pytest_plugins = ["pytester", "hpml_lab.pytest_plugin.labs"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keeps saved runs in the repository, from whichever folder pytest is started."""
+    """Chooses how many examples are tried, and keeps saved runs in the repository."""
+    asked = config.getoption("--hypothesis-profile", None)
+    settings.load_profile(asked or os.environ.get("HYPOTHESIS_PROFILE", "fast"))
     if config.getoption("benchmark_storage") == "file://./.benchmarks":
         config.option.benchmark_storage = f"file://{ROOT / 'benchmarks'}"
 

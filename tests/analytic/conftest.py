@@ -1,31 +1,13 @@
-"""How many examples a law is tried on, and how far theory and oracle were apart.
+"""How far theory and oracle were apart.
 
-`pytest tests/analytic --hypothesis-profile=thorough`, or HYPOTHESIS_PROFILE=thorough for any
-command, tries 20 times as many and other ones each time. With -v the largest deviations are listed,
-how often intervals covered, and how often verdicts were wrong.
+With -v the largest deviations are listed, how often intervals covered, and how often verdicts were
+wrong.
 """
-
-import os
 
 import judging
 import pytest
 from agreement import LARGEST
 from covering import TABLE, table
-from hypothesis import settings
-
-EXAMPLES = 100
-
-# The same examples in every run, so that a red test is a change of the code and nothing else.
-settings.register_profile("fast", max_examples=EXAMPLES, deadline=None, derandomize=True)
-settings.register_profile(
-    "thorough", max_examples=20 * EXAMPLES, deadline=None, derandomize=False, print_blob=True
-)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Chooses the profile: by option, by environment, or the fast one."""
-    asked = config.getoption("--hypothesis-profile", None)
-    settings.load_profile(asked or os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -212,6 +212,45 @@ def from_tensors(batch_size=4):
     return pair(model, (inputs * ones, labels))
 
 
+def drawn_actions(batch_size=4):
+    """A policy whose drawn actions are rewarded."""
+    model = nn.Linear(WIDTH, CLASSES)
+
+    def loss(model, batch):
+        states, rewards = batch
+        policy = torch.distributions.Categorical(logits=model(states))
+        return -(policy.log_prob(policy.sample()) * rewards).mean()
+
+    return own(model, (torch.randn(batch_size, WIDTH), torch.randn(batch_size)), loss)
+
+
+def mixed_up(batch_size=4):
+    """Rows and others in a drawn share."""
+    model = nn.Linear(WIDTH, CLASSES)
+
+    def loss(model, batch):
+        inputs, labels = batch
+        share = torch.distributions.Beta(0.2, 0.2).sample()
+        order = torch.randperm(len(inputs))
+        outputs = model(share * inputs + (1 - share) * inputs[order])
+        return share * functional.cross_entropy(outputs, labels) + (
+            1 - share
+        ) * functional.cross_entropy(outputs, labels[order])
+
+    return own(model, rows(batch_size), loss)
+
+
+def averaged(batch_size=4):
+    """A copy follows the weights behind each update."""
+    model = nn.Sequential(nn.Linear(WIDTH, 8), nn.ReLU(), nn.Linear(8, CLASSES))
+    following = torch.optim.swa_utils.AveragedModel(
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
+    )
+    step = pair(model, rows(batch_size))
+    step.optimizer.register_step_post_hook(lambda *_: following.update_parameters(model))
+    return step
+
+
 class ChosenExperts(nn.Module):
     """Each row goes to the one of two layers that a third chooses."""
 
@@ -422,6 +461,9 @@ KINDS = {
     "known norm, bfloat16": known_norm,
     "known norm, bfloat16, rmsprop": partial(known_norm, kind=torch.optim.RMSprop),
     "from tensors": from_tensors,
+    "drawn actions": drawn_actions,
+    "mixed up": mixed_up,
+    "averaged": averaged,
     "rotary": rotary,
     "tied": tied,
     "tied, bfloat16 autocast": partial(tied, precision="bfloat16"),

@@ -1,4 +1,4 @@
-"""Plans of sixty kinds of training, each against the same step taken and watched."""
+"""Plans of seventy kinds of training, each against the same step taken and watched."""
 
 import pytest
 import torch

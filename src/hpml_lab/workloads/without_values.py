@@ -5,7 +5,7 @@ block of ``torch.linspace``, and `nn.Transformer` looks whether a mask is the ca
 are drawn, and what is drawn decides nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from warnings import catch_warnings, filterwarnings
@@ -13,6 +13,7 @@ from warnings import catch_warnings, filterwarnings
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
+from torch.distributions import Distribution
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import init
 from torch.overrides import TorchFunctionMode
@@ -72,6 +73,8 @@ def without_values(name: str) -> Iterator[KnownMode]:
             _KnownValues(mode),
             _replaced(FakeTensor, "__deepcopy__", _copied),
             _replaced(torch.utils, "swap_tensors", _converted),
+            # They read whether what they are given is possible.
+            _replaced(Distribution, "_validate_args", False),
             # It draws again as long as it reads that a value is out of range.
             _replaced(init, "_no_grad_trunc_normal_", lambda tensor, *_, **__: tensor),
         ):
@@ -127,13 +130,13 @@ def _copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
 
 
 @contextmanager
-def _replaced(module: Any, name: str, function: Callable[..., Any]) -> Iterator[None]:
-    before = vars(module).get(name)
-    setattr(module, name, function)
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = vars(owner).get(name)
+    setattr(owner, name, value)
     try:
         yield
     finally:
         if before is None:  # inherited
-            delattr(module, name)
+            delattr(owner, name)
         else:
-            setattr(module, name, before)
+            setattr(owner, name, before)
