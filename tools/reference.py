@@ -6,6 +6,7 @@ Each page is made from what it describes, so that nothing public is left out and
 it; a test holds the files against what this makes.
 """
 
+import copy
 import inspect
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -53,8 +54,10 @@ def commands() -> str:
     """Returns the page of the commands."""
     parts = ["# Commands\n", MADE]
     for name, command in sorted(cli.commands.items()):
-        context = click.Context(command, info_name=f"hpml-lab {name}", terminal_width=WIDTH)
-        parts.append(f"## {name}\n\n```text\n{command.get_help(context)}\n```\n")
+        shown = copy.copy(command)
+        shown.add_help_option = False  # its names depend on how the command was called first
+        context = click.Context(shown, info_name=f"hpml-lab {name}", terminal_width=WIDTH)
+        parts.append(f"## {name}\n\n```text\n{shown.get_help(context)}\n```\n")
     return "\n".join(parts)
 
 

@@ -37,7 +37,7 @@ def paired(base: Array, new: Array) -> Evidence:
 def regressed(found: Evidence, planted: Array | float = 0.0) -> Array:
     """Returns which cases are called regressed, with a change planted: (suites, cases)."""
     change = found.change + planted
-    return (change > found.reach) & (change + found.reach > MARGIN)
+    return (change > found.half_width) & (change + found.half_width > MARGIN)
 
 
 def errors(machine: Machine, processes: int, judge: Judge = unpaired) -> dict[str, float]:

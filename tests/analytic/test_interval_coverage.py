@@ -110,8 +110,8 @@ def _plain(probability):
     def interval(seconds):
         logs = np.log(np.median(seconds, -1))
         count = logs.shape[-1]
-        reach = t_quantile(probability, count - 1) * np.sqrt(1 + 1 / count)
-        margin = reach * logs.std(-1, ddof=1)
+        half_width = t_quantile(probability, count - 1) * np.sqrt(1 + 1 / count)
+        margin = half_width * logs.std(-1, ddof=1)
         return np.exp(logs.mean(-1) - margin), np.exp(logs.mean(-1) + margin)
 
     return interval

@@ -12,7 +12,7 @@ from judging import ALPHA, CASES, SUITES, entered, errors, paired, regressed
 from hpml_lab.verdict import evidence as evidence_module
 from hpml_lab.verdict.evidence import evidence
 from hpml_lab.verdict.movement import Movement
-from hpml_lab.verdict.slowness import Slowness
+from hpml_lab.verdict.outliers import Outliers
 
 POWER = 0.9
 MOST_FALSE = 1 - fewest(1 - ALPHA, SUITES)  # what chance explains of 1 %
@@ -98,7 +98,7 @@ def _often_slow(rng, shape):
 def test_without_longer_intervals_slow_sides_would_alarm(monkeypatch):
     """The planted fault: 10 % of processes are slow, so a side has but such in 5 % of suites."""
     assert errors(_often_slow, 3)["false"] <= MOST_FALSE
-    monkeypatch.setattr(Slowness, "lengthening", lambda *_arguments: np.zeros(()))
+    monkeypatch.setattr(Outliers, "allowance", lambda *_arguments: np.zeros(()))
     assert errors(_often_slow, 3)["false"] > 0.03
 
 
@@ -108,6 +108,6 @@ def test_without_sharing_alpha_fifty_cases_would_alarm(monkeypatch):
     monkeypatch.setattr(
         evidence_module,
         "t_quantiles",
-        lambda probability, freedom: quantiles(np.minimum(probability, 1 - ALPHA / 2), freedom),
+        lambda probability, dof: quantiles(np.minimum(probability, 1 - ALPHA / 2), dof),
     )
     assert errors(suites.steady, 3)["false"] > 2 * MOST_FALSE

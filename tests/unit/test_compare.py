@@ -39,10 +39,12 @@ def test_one_case_by_the_textbook():
         for shift in (0.0, 0.1)
     ]
     found = verdict_of(compare([sides[0]], [sides[1]]))
-    reach = spread * math.sqrt(2 / 3) * 4.604095
+    half_width = spread * math.sqrt(2 / 3) * 4.604095
     assert found.verdict == "regressed"
     assert found.ratio == pytest.approx(math.exp(0.1))
-    assert found.interval == pytest.approx((math.exp(0.1 - reach), math.exp(0.1 + reach)), rel=1e-7)
+    assert found.interval == pytest.approx(
+        (math.exp(0.1 - half_width), math.exp(0.1 + half_width)), rel=1e-7
+    )
     assert found.processes == (3, 3)
 
 
@@ -64,7 +66,7 @@ def test_noise_is_inconclusive_and_says_what_would_help():
     found = verdict_of(comparison)
     assert (found.verdict, comparison.exit) == ("inconclusive", 0)
     assert found.detectable > 1.3
-    assert found.further > 50
+    assert found.additional > 50
     assert "would have been seen" in found.reason
 
 

@@ -8,7 +8,7 @@ import pytest
 from hpml_lab.verdict.evidence import evidence
 from hpml_lab.verdict.moderation import moderated
 from hpml_lab.verdict.movement import between_runs, case_apart, of_pairs, within_runs
-from hpml_lab.verdict.slowness import slowness
+from hpml_lab.verdict.outliers import find_outliers
 from hpml_lab.verdict.student import t_quantiles
 
 
@@ -17,13 +17,13 @@ def test_equal_variances_are_pooled():
     found = moderated(np.array([1.0, 1.2, 0.8]), np.full(3, 4.0))
     assert found.variance == pytest.approx([1, 1, 1])
     assert found.careful == pytest.approx([1, 1.2, 1])
-    assert found.freedom.tolist() == [12, 12, 12]
+    assert found.dof.tolist() == [12, 12, 12]
 
 
 def test_one_case_has_nobody_to_be_moderated_by():
     """Its variance and its degrees of freedom are its own."""
     found = moderated(np.array([3.0]), np.array([4.0]))
-    assert (found.variance.tolist(), found.freedom.tolist()) == ([3.0], [4.0])
+    assert (found.variance.tolist(), found.dof.tolist()) == ([3.0], [4.0])
 
 
 def test_the_prior_is_found_again():
@@ -36,7 +36,7 @@ def test_the_prior_is_found_again():
     seen = true * rng.chisquare(4, 20_000) / 4
     seen[:2] = 0.1, 40
     found = moderated(seen, np.full(20_000, 4.0))
-    assert found.freedom[0] == pytest.approx(10, rel=0.05)
+    assert found.dof[0] == pytest.approx(10, rel=0.05)
     assert found.variance[0] == pytest.approx(2.44, rel=0.05)
     assert found.variance[1] == pytest.approx(18.4, rel=0.05)
     assert found.careful[1] == 40
@@ -70,7 +70,7 @@ def test_the_way_of_a_machine_that_gets_slower():
     run = np.arange(3) * 0.01 + np.arange(10.0)[:, None]
     found = within_runs([run], [run + 0.03])
     assert found.error == pytest.approx(0.0333333, abs=1e-6)
-    assert found.freedom == 4
+    assert found.dof == 4
 
 
 def test_one_case_cannot_tell_the_machine_from_itself():
@@ -83,7 +83,7 @@ def test_runs_of_one_side_say_how_far_runs_lie_apart():
     run = np.zeros((4, 3))
     found = between_runs([run, run + 0.04], [run, run - 0.04], [])
     assert found.error == pytest.approx(0.04 / math.sqrt(2))
-    assert found.freedom == pytest.approx(2 * 2 / 3)
+    assert found.dof == pytest.approx(2 * 2 / 3)
 
 
 def test_a_history_is_read_robustly():
@@ -93,7 +93,7 @@ def test_a_history_is_read_robustly():
         [np.zeros((4, 3))], [np.zeros((4, 3))], [np.full((4, 3), x) for x in levels]
     )
     assert found.error == pytest.approx(1.4826 * 0.01)
-    assert found.freedom == pytest.approx(3.7)
+    assert found.dof == pytest.approx(3.7)
 
 
 def test_a_short_history_says_nothing():
@@ -130,10 +130,10 @@ def test_a_slow_minority_is_left_out():
     new[0, 3:] += 0.26
     new[1, 2:] += 0.26
     found = evidence([BASE], [new], alpha=0.01)
-    assert found.left_out == 2
+    assert found.excluded == 2
     assert found.change[0] == pytest.approx(0.0 - 0.002, abs=1e-9)
     assert found.change[1] == pytest.approx(0.156, abs=1e-9)  # three fifths of 0.26
-    assert abs(found.change[1]) < found.reach[1]
+    assert abs(found.change[1]) < found.half_width[1]
 
 
 def test_a_process_that_is_slow_in_all_cases_is_left_out():
@@ -141,7 +141,7 @@ def test_a_process_that_is_slow_in_all_cases_is_left_out():
     new = BASE.copy()
     new[:, 0] += 0.26
     found = evidence([BASE], [new], alpha=0.01)
-    assert (found.left_out, found.slow) == (20, 0)
+    assert (found.excluded, found.allowance) == (20, 0)
     assert np.all(np.abs(found.change) < 0.01)
 
 
@@ -151,28 +151,28 @@ def test_many_slow_processes_lengthen_the_intervals():
     new = base.copy()
     new[::2, 0] += 0.26
     found = evidence([base], [new], alpha=0.01)
-    assert found.slow == pytest.approx(0.25)  # beside the median of the three, 0.01
-    assert np.all(found.reach > 0.25)
+    assert found.allowance == pytest.approx(0.25)  # beside the median of the three, 0.01
+    assert np.all(found.half_width > 0.25)
 
 
 def test_a_little_slower_is_not_slow():
     """Where a clock shows no difference at all, 1 % more is no reason to be left out."""
-    found = slowness([np.array([[0.0, 0.0, 0.01, 0.0]] * 3)])
-    assert found.left_out[0] == 0
+    found = find_outliers([np.array([[0.0, 0.0, 0.01, 0.0]] * 3)])
+    assert found.excluded[0] == 0
 
 
 def test_two_processes_have_no_minority():
     """One of two is not left out: nobody knows which of them is usual."""
-    found = slowness([np.array([[0.0, 0.5], [0.0, 0.01], [0.0, 0.01]])])
-    assert found.left_out[0] == 0
+    found = find_outliers([np.array([[0.0, 0.5], [0.0, 0.01], [0.0, 0.01]])])
+    assert found.excluded[0] == 0
 
 
 def test_pairs_may_be_far_in_both_ways():
     """A slow process of the baseline makes a pair look fast; it is left out too."""
     new = BASE.copy()
     new[0, 1] -= 0.5
-    assert slowness([new], both_ways=True).left_out[0] == 1
-    assert slowness([new]).left_out[0] == 0
+    assert find_outliers([new], both_ways=True).excluded[0] == 1
+    assert find_outliers([new]).excluded[0] == 0
 
 
 def test_a_history_of_runs_that_differ_is_believed():
@@ -181,12 +181,12 @@ def test_a_history_of_runs_that_differ_is_believed():
     history = [BASE + 0.05 * (-1) ** run for run in range(20)]
     alone = evidence(base, new, alpha=0.01)
     told = evidence(base, new, history, alpha=0.01)
-    assert np.all(alone.change > alone.reach)
-    assert np.all(told.change < told.reach)
+    assert np.all(alone.change > alone.half_width)
+    assert np.all(told.change < told.half_width)
 
 
 def test_pairs_share_what_the_machine_did_within_them():
     """Differences of 0, 1 and 2 % in all cases: their mean has an error of 1 % / sqrt(3)."""
     found = of_pairs(np.array([[0.0, 0.01, 0.02]] * 4))
     assert found.error == pytest.approx(0.01 / math.sqrt(3))
-    assert found.freedom == 2
+    assert found.dof == 2

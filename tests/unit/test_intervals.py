@@ -49,7 +49,7 @@ def test_a_failed_process_has_no_median():
 
 
 @pytest.mark.parametrize(
-    ("probability", "freedom", "expected"),
+    ("probability", "dof", "expected"),
     [
         (0.5, 3, 0.0),
         (0.975, 1, 12.70620473617471),  # tan(0.475 pi)
@@ -57,9 +57,9 @@ def test_a_failed_process_has_no_median():
         (0.9875, 2, 6.205346816570905),  # the same
         (0.975, 4, 2.7764451051977987),  # the usual tables
         (0.995, 9, 3.2498355415921543),
-        (0.975, 1e6, 1.95996635685),  # z + (z**3 + z) / (4 * freedom)
+        (0.975, 1e6, 1.95996635685),  # z + (z**3 + z) / (4 * dof)
     ],
 )
-def test_quantiles_of_student_s_distribution(probability, freedom, expected):
+def test_quantiles_of_student_s_distribution(probability, dof, expected):
     """As the tables say."""
-    assert t_quantile(probability, freedom) == pytest.approx(expected, rel=5e-9, abs=1e-9)
+    assert t_quantile(probability, dof) == pytest.approx(expected, rel=5e-9, abs=1e-9)

@@ -136,7 +136,7 @@ def largest(optimizer, planned, ran):
 
 
 def test_the_largest_batch_is_planned_and_proved():
-    """SGD's was foretold, Adam's was one too large."""
+    """SGD's was predicted, Adam's was one too large."""
     (found,) = answer(largest("sgd", 109, 109), largest("adam", 108, 107))
     assert found.rows == [
         ["sgd", "64.00 MiB", "109", "109", "110"], ["adam", "64.00 MiB", "108", "107", "108"],

@@ -72,11 +72,11 @@ def test_ratios_of_memory_are_those_of_the_tables(write_up, of, expected):
 def test_what_speaks_against_a_number_stands_beside_it():
     """Launch times are not times of the GPU, and a mean has no spread."""
     launched = ratio("002", "optimizers", "adam")
-    assert "mean of 5 epochs, the first included" in launched.doubts
-    assert any("no device synchronisation" in doubt for doubt in launched.doubts)
+    assert "mean of 5 epochs, the first included" in launched.warnings
+    assert any("no device synchronisation" in warning for warning in launched.warnings)
     assert launched.spread is None
-    assert ratio("004", "optimizers", "adam").doubts == []
-    assert any("counter was not reset" in d for d in ratio("003", "optimizers", "adam").doubts)
+    assert ratio("004", "optimizers", "adam").warnings == []
+    assert any("counter was not reset" in d for d in ratio("003", "optimizers", "adam").warnings)
 
 
 def test_what_was_not_printed_is_not_there():

@@ -195,6 +195,8 @@ def test_what_keeps_runs_apart_is_said(changed, said):
 
 def test_of_several_unfinished_runs_the_one_that_fits_is_gone_on_with(tmp_path):
     """If none does, the newest says why; without any, that is said."""
+    tmp_path = tmp_path / "machine"
+    tmp_path.mkdir()
     with pytest.raises(InputError, match=r"no unfinished run under '.*'; leave out --hpml-resume"):
         unfinished(tmp_path, header())
     fits = journal_of(tmp_path, THREE)
@@ -225,3 +227,13 @@ def test_a_header_says_all_that_a_record_says(tmp_path):
     """Every field of it is in the file: none is lost on the way."""
     line = json.loads(journal_of(tmp_path, []).read_text())
     assert set(line) == {field.name for field in dataclasses.fields(header())}
+
+
+def test_unfinished_runs_of_other_machines_are_named(tmp_path):
+    """Hosts of one GPU may differ in their processor, and so in their folder."""
+    here, other = tmp_path / "one-gpu-a", tmp_path / "one-gpu-b"
+    for folder in (here, other):
+        folder.mkdir()
+    journal_of(other, THREE)
+    with pytest.raises(InputError, match="of this machine, and some of others: one-gpu-b; leave"):
+        unfinished(here, header())

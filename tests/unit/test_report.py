@@ -108,7 +108,7 @@ def test_names_of_tests_stay_readable_in_markdown():
     assert "x: 2 &lt; 3." in text
 
 
-def test_a_document_leads_with_doubts_and_holds_machine_answers_and_cases():
+def test_a_document_leads_with_warnings_and_holds_machine_answers_and_cases():
     """Sections in the order in which they are to be read."""
     found = document([Subject("m", doubtful())])
     assert [section.title for section in found.sections] == [

@@ -1,4 +1,4 @@
-"""Roofline, stalls and the foretold worker count, from runs made up so that they are known."""
+"""Roofline, stalls and the predicted worker count, from runs made up so that they are known."""
 
 import pytest
 
@@ -109,7 +109,7 @@ def test_worker_counts_are_foretold_from_none():
         worked(1, 2.52, start_s=0.1, wait_s=0.2),
         worked(2, 1.52, start_s=0.2, wait_s=0.5),
     )
-    (found,) = titled("Loader workers foretold", run_of(*sweep))
+    (found,) = titled("Loader workers predicted", run_of(*sweep))
     assert found.rows == [
         ["0", "2.000", "2.000 ± 0.000", "1.00x", "loading"],
         ["1", "2.100", "2.520 ± 0.000", "1.20x", "loading"],
@@ -131,7 +131,7 @@ def test_a_sweep_without_its_end_foretells_nothing():
     alone, one = worked(0, 2.0, wait_s=1.2), worked(1, 2.52, wait_s=0.2)
     unknown = Run(MachineInfo(None), [alone, one], "2026", "5")
     for run in (run_of(one), run_of(alone), unknown):
-        assert titled("Loader workers foretold", run) == []
+        assert titled("Loader workers predicted", run) == []
 
 
 STALLS = {

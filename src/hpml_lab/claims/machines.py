@@ -109,7 +109,7 @@ def _first_of_each(benchmarks: list[Benchmark]) -> list[Benchmark]:
 
 def _benchmarks(run: PublishedRun) -> Iterator[Benchmark]:
     for group in _groups(run):
-        rounds, doubts = _seconds(run) if group in _TIMED else ([], _caveats(run, group))
+        rounds, warnings = _seconds(run) if group in _TIMED else ([], _caveats(run, group))
         counters = _counters(run) if group == "memory" else {}
         memory = _memory(run) if group == "memory_plan" else {}
         if not (rounds or memory or counters):
@@ -120,7 +120,7 @@ def _benchmarks(run: PublishedRun) -> Iterator[Benchmark]:
             [rounds] if rounds else [],
             counters=counters,
             memory=memory,
-            flags=[*filter(None, [*doubts, run.caveat])],
+            flags=[*filter(None, [*warnings, run.caveat])],
         )
         # Statistics of no rounds are not known; nothing of ours reads them.
         stats = Stats(0, 0, 0, 0, 0, len(rounds))

@@ -120,7 +120,7 @@ class Measurement:
             the process in the middle by its median round.
         sampling: how each process took its rounds; None of one that has none, and of epochs.
         failures: of processes that left no rounds.
-        flags: reasons to doubt the numbers, such as counters that differ between processes.
+        flags: warnings about the numbers, such as counters that differ between processes.
         timelines: memory over one step, by name such as ``planned``: see `measure.timelines`.
         learning: what an ensemble of seeds learnt; None where none was trained.
         tokens: how many one iteration works on; None if that has no meaning.

@@ -31,7 +31,7 @@ class Measure:
         counters: exact integers to keep with the result.
         memory: bytes to keep with the result.
         stalls: shares and seconds lost to loading, to keep with the result.
-        flags: what to doubt in the result, in a sentence each.
+        flags: warnings about the result, in a sentence each.
         timelines: memory over a step to keep with the result, by name.
         learning: what an ensemble of seeds learnt, to keep with the result.
     """

@@ -51,7 +51,7 @@ def record(found: Across) -> dict[str, Any]:
                 "quantities": row.ratio.quantities,
                 "verdict": row.word or None,
                 "why": row.why,
-                "doubts": row.ratio.doubts,
+                "warnings": row.ratio.warnings,
             }
             for table in found.tables
             for row in table.rows
@@ -131,7 +131,7 @@ def _row(row: Beside, noted: dict[str, int]) -> list[str]:
 
 
 def _notes(row: Beside) -> list[str]:
-    return [*([row.why] if row.why else []), *row.ratio.doubts]
+    return [*([row.why] if row.why else []), *row.ratio.warnings]
 
 
 def _short(machine: str) -> str:

@@ -80,7 +80,7 @@ def cells(verdict: Verdict) -> tuple[str, ...]:
     low, high = verdict.interval or (None, None)
     between = f"{_change(low)} .. {_change(high)}" if verdict.interval else "-"
     base, new = verdict.processes
-    further = "-" if verdict.further is None else f"+{verdict.further}"
+    additional = "-" if verdict.additional is None else f"+{verdict.additional}"
     return (
         short(verdict.fullname),
         verdict.verdict,
@@ -88,7 +88,7 @@ def cells(verdict: Verdict) -> tuple[str, ...]:
         between,
         _change(verdict.detectable),
         f"{base} : {new}",
-        further,
+        additional,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hpml_lab.history.run import Run
 from hpml_lab.report import across as beside
 from hpml_lab.report import compared, machine
-from hpml_lab.report.answers import answers, doubts, timed
+from hpml_lab.report.answers import answers, run_warnings, timed
 from hpml_lab.report.answers.answer import Answer, records_fit
 from hpml_lab.report.picture import Picture
 from hpml_lab.report.pictures import pictures
@@ -99,7 +99,7 @@ def _sections(subject: Subject) -> list[Section]:
     return [
         section
         for section in (
-            Section("Read this first", doubts.answers(run), alarming=True),
+            Section("Read this first", run_warnings.answers(run), alarming=True),
             Section("The machine", machine.answers(record) if record else []),
             Section("Answers", answers(run), _pictures(run)),
             Section("All cases", timed.answers(run)),

@@ -110,17 +110,17 @@ def judge(own: Sequence[float], other: Sequence[float], confidence: float) -> Wo
         ``agree`` if the interval lies within `ALIKE`, else ``differ`` if it leaves out 0.
     """
     gap = abs(statistics.fmean(own) - statistics.fmean(other))
-    reach = _reach(own, other, confidence)
-    if gap + reach <= math.log1p(ALIKE):
+    half_width = _half_width(own, other, confidence)
+    if gap + half_width <= math.log1p(ALIKE):
         return "agree"
-    return "differ" if gap > reach else "cannot tell"
+    return "differ" if gap > half_width else "cannot tell"
 
 
-def _reach(own: Sequence[float], other: Sequence[float], confidence: float) -> float:
+def _half_width(own: Sequence[float], other: Sequence[float], confidence: float) -> float:
     """Returns half the width of Welch's interval (B. L. Welch, Biometrika 34, 1947)."""
     parts = [(statistics.variance(each) / len(each), len(each) - 1) for each in (own, other)]
     squared = sum(part for part, _ in parts)
     if squared == 0:
         return 0.0
-    freedom = squared**2 / sum(part**2 / count for part, count in parts)
-    return t_quantile(0.5 + confidence / 2, freedom) * math.sqrt(squared)
+    dof = squared**2 / sum(part**2 / count for part, count in parts)
+    return t_quantile(0.5 + confidence / 2, dof) * math.sqrt(squared)

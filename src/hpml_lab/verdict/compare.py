@@ -182,15 +182,16 @@ def _order_notes(verdicts: dict[str, Verdict]) -> list[str]:
 
 def _movement_notes(found: Evidence, *, paired: bool) -> list[str]:
     notes = []
-    if found.left_out > 0:
+    if found.excluded > 0:
         notes.append(
-            f"{found.left_out:.0f} processes of cases were much slower than the rest of their run "
+            f"{found.excluded:.0f} processes of cases were much slower than the rest of their run "
             "and are left out"
         )
-    if found.slow > 0:
+    if found.allowance > 0:
+        share = f"{np.expm1(found.allowance):.0%}"
         notes.append(
-            f"some processes are slower than others by up to {np.expm1(found.slow):.0%}, so often "
-            "that all of a side may be: intervals are longer by that; more processes shorten them"
+            f"some processes are slower than others by up to {share}, so often that all of a side "
+            "may be: intervals are longer by that; more processes shorten them"
         )
     change = found.change[np.isfinite(found.change)]
     if not paired and _moved_together(change, found.error[np.isfinite(found.change)]):

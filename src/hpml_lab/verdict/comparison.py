@@ -29,7 +29,7 @@ class Verdict:
         interval: between which the ratio lies, for all cases of the comparison at once.
         detectable: the ratio above 1 that would have been called a regression 9 times of 10.
         processes: that measured, of the baseline and of the contender.
-        further: about how many more on each side would settle it; None if it is settled, or if
+        additional: about how many more on each side would settle it; None if it is settled, or if
             more of them would not.
         reason: one sentence.
         renamed: of a missing case its likely new name, of a new one its old name.
@@ -41,7 +41,7 @@ class Verdict:
     interval: tuple[float, float] | None = None
     detectable: float | None = None
     processes: tuple[int, int] = (0, 0)
-    further: int | None = None
+    additional: int | None = None
     reason: str = ""
     renamed: str | None = None
 

@@ -14,7 +14,7 @@ QUIETER = (
     "measure again on a quiet machine, with fewer threads (OMP_NUM_THREADS=1), with "
     "OMP_WAIT_POLICY=passive, or both sides next to each other with `hpml-lab ab`"
 )
-_MOST_FURTHER = 999
+_MOST_ADDITIONAL = 999
 _LARGEST_LOG = 700.0
 
 
@@ -38,11 +38,11 @@ def decide(
     ]
 
 
-def word_of(change: float, reach: float, margin: float) -> Word:
-    """Returns the word for an interval of change +- reach; all in logs, the margin too."""
-    if abs(change) + reach <= margin:
+def word_of(change: float, half_width: float, margin: float) -> Word:
+    """Returns the word for an interval of change +- half_width; all in logs, the margin too."""
+    if abs(change) + half_width <= margin:
         return "unchanged"
-    if abs(change) <= reach:
+    if abs(change) <= half_width:
         return "inconclusive"
     return "regressed" if change > 0 else "improved"
 
@@ -50,16 +50,16 @@ def word_of(change: float, reach: float, margin: float) -> Word:
 def _judged(
     old: Case, now: Case, found: Evidence, row: int, detectable: float, margin: float
 ) -> Verdict:
-    change, reach = float(found.change[row]), float(found.reach[row])
-    word = word_of(change, reach, math.log1p(margin))
+    change, half_width = float(found.change[row]), float(found.half_width[row])
+    word = word_of(change, half_width, math.log1p(margin))
     processes = (old.processes, now.processes)
-    further = None
+    additional = None
     if word == "inconclusive":
-        further = _further(found, row, min(processes), math.log1p(margin))
-    interval = (_ratio(change - reach), _ratio(change + reach))
+        additional = _additional(found, row, min(processes), math.log1p(margin))
+    interval = (_ratio(change - half_width), _ratio(change + half_width))
     told = _told(word, _ratio(change), interval, margin)
     if word == "inconclusive":
-        told += f"; {_advice(_ratio(detectable), further)}"
+        told += f"; {_advice(_ratio(detectable), additional)}"
     return Verdict(
         old.fullname,
         word,
@@ -67,22 +67,22 @@ def _judged(
         interval,
         _ratio(detectable),
         processes,
-        further,
-        told + _doubts(old, now),
+        additional,
+        told + _warnings(old, now),
     )
 
 
-def _further(found: Evidence, row: int, processes: int, margin: float) -> int | None:
+def _additional(found: Evidence, row: int, processes: int, margin: float) -> int | None:
     """Returns about how many more processes a side would settle a case like this one."""
     change = abs(float(found.change[row]))
-    target = max(change, margin - change) ** 2 - float(found.lasting) ** 2
+    target = max(change, margin - change) ** 2 - float(found.drift_part) ** 2
     if target <= 0:
         return None
-    needed = max(processes * float(found.shrinking[row]) ** 2 / target, processes + 1)
-    if found.slow > 0:
+    needed = max(processes * float(found.sampling_part[row]) ** 2 / target, processes + 1)
+    if found.allowance > 0:
         needed = max(needed, 2 * processes)
-    further = math.ceil(needed - processes)
-    return further if further <= _MOST_FURTHER else None
+    additional = math.ceil(needed - processes)
+    return additional if additional <= _MOST_ADDITIONAL else None
 
 
 def _ratio(log: float) -> float:
@@ -103,11 +103,11 @@ def _change(ratio: float) -> str:
     return f"{ratio - 1:+.1%}"
 
 
-def _advice(detectable: float, further: int | None) -> str:
+def _advice(detectable: float, additional: int | None) -> str:
     seen = f"{_change(detectable)} would have been seen"
-    if further is None:
+    if additional is None:
         return f"{seen}; more processes would not settle it, `hpml-lab ab` may"
-    return f"{seen}; about {further} more processes a side would settle it"
+    return f"{seen}; about {additional} more processes a side would settle it"
 
 
 def _too_few(old: Case, now: Case) -> Verdict:
@@ -117,7 +117,7 @@ def _too_few(old: Case, now: Case) -> Verdict:
         "inconclusive",
         _plain_ratio(old, now),
         processes=processes,
-        further=max(USUAL_PROCESSES - min(processes), 1),
+        additional=max(USUAL_PROCESSES - min(processes), 1),
         reason=_why_too_few(old, now),
     )
 
@@ -144,10 +144,10 @@ def _plain_ratio(old: Case, now: Case) -> float | None:
     return _ratio(float(levels[1] - levels[0]))
 
 
-def _doubts(old: Case, now: Case) -> str:
-    doubts = [
-        f"{side}: {doubt}"
+def _warnings(old: Case, now: Case) -> str:
+    warnings = [
+        f"{side}: {warning}"
         for side, case in (("baseline", old), ("contender", now))
-        for doubt in case.doubts
+        for warning in case.warnings
     ]
-    return f" ({'; '.join(doubts)})" if doubts else ""
+    return f" ({'; '.join(warnings)})" if warnings else ""

@@ -3,9 +3,9 @@
 Everything is in logs of process medians, so that differences are ratios, and for arrays of suites
 at once: (..., cases, processes), NaN where a case has no such process. A side is a list of runs.
 
-The interval of a case is difference +- reach with
+The interval of a case is difference +- half-width with
 
-    reach^2 = (q_case * spread)^2 + (q_suite * movement)^2
+    half-width^2 = (q_case * spread)^2 + (q_suite * movement)^2
 
 - spread^2 = s^2 (1/n + 1/n'), s^2 the variance between processes of a case, moderated by those of
   the suite; and, where several runs of one code show it, what runs of a case differ beside.
@@ -14,7 +14,7 @@ The interval of a case is difference +- reach with
   alpha need not be shared: q_suite is the quantile at half of alpha.
 
 Processes that are much slower than the rest of their case are left out where they are few. Where
-by chance all of a side's could have been such, the reach is longer (`verdict.slowness`).
+by chance all of a side's could have been such, the half-width is longer (`verdict.outliers`).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from hpml_lab.verdict.moderation import moderated
 from hpml_lab.verdict.movement import Movement, between_runs, case_apart, of_pairs, within_runs
-from hpml_lab.verdict.slowness import Slowness, slowness
+from hpml_lab.verdict.outliers import Outliers, find_outliers
 from hpml_lab.verdict.student import t_quantiles
 
 Array = NDArray[np.float64]
@@ -42,24 +42,24 @@ class Evidence:
 
     Attributes:
         change: of the contender from the baseline; NaN without enough processes.
-        reach: of the interval to both sides of the change.
+        half_width: of the interval to both sides of the change.
         error: the standard error of the change, what the machine moved included.
-        freedom: degrees of freedom of the error.
-        shrinking: what a change must exceed to be seen, as far as more processes would make it
-            smaller, by their square root; it adds to `lasting` in squares.
-        lasting: as far as they would not, (...).
-        slow: how much the reach was lengthened for slow processes, (...).
-        left_out: how many slow processes of cases were left out, (...).
+        dof: degrees of freedom of the error.
+        sampling_part: what a change must exceed to be seen, as far as more processes would make it
+            smaller, by their square root; it adds to `drift_part` in squares.
+        drift_part: as far as they would not, (...).
+        allowance: the outlier allowance in the half-width, (...).
+        excluded: how many slow processes of cases were left out, (...).
     """
 
     change: Array
-    reach: Array
+    half_width: Array
     error: Array
-    freedom: Array
-    shrinking: Array
-    lasting: Array
-    slow: Array
-    left_out: Array
+    dof: Array
+    sampling_part: Array
+    drift_part: Array
+    allowance: Array
+    excluded: Array
 
     def detectable(self, margin: float) -> Array:
         """Returns the change that would have been called one with a power of 90 %.
@@ -69,8 +69,8 @@ class Evidence:
         Args:
             margin: in logs.
         """
-        needed = np.maximum(self.reach, margin - self.reach)
-        return needed + t_quantiles(POWER, self.freedom) * self.error
+        needed = np.maximum(self.half_width, margin - self.half_width)
+        return needed + t_quantiles(POWER, self.dof) * self.error
 
 
 def evidence(
@@ -93,17 +93,17 @@ def evidence(
     """
     if paired:
         pairs = [_pairs(base, new)]
-        seen = slowness(pairs, both_ways=True)
+        seen = find_outliers(pairs, both_ways=True)
         return _of([pairs], [], of_pairs(seen.runs[0]), seen, alpha)
     base, new = together(base), together(new)
-    seen, earlier = slowness([*base, *new]), slowness(history).runs if history else []
+    seen, earlier = find_outliers([*base, *new]), find_outliers(history).runs if history else []
     kept = _split(seen.runs, base)
     moved = within_runs(*kept).or_longer(between_runs(*kept, earlier))
     return _of([base, new], earlier, moved, seen, alpha)
 
 
 def _of(
-    sides: Sequence[Side], history: Side, moved: Movement, seen: Slowness, alpha: float
+    sides: Sequence[Side], history: Side, moved: Movement, seen: Outliers, alpha: float
 ) -> Evidence:
     """Returns the evidence of two sides, or of one of differences."""
     fewest = np.min([count_of(np.concatenate(side, -1)) for side in sides], 0)
@@ -112,23 +112,23 @@ def _of(
     logs = [np.concatenate(side, -1) for side in kept]
     counts = [count_of(side) for side in logs]
     change = mean_of(logs[-1]) - (mean_of(logs[0]) if len(logs) > 1 else 0.0)
-    variance, freedom = _process_variance(seen.runs, history, compared)
+    variance, dof = _process_variance(seen.runs, history, compared)
     design = sum(1 / np.maximum(count, 1) for count in counts)
-    spread = np.sqrt(variance * design + case_apart(kept, history, variance, freedom))
+    spread = np.sqrt(variance * design + case_apart(kept, history, variance, dof))
     sharing = np.maximum(compared.sum(-1, keepdims=True), 1)
-    each = t_quantiles(1 - alpha / 2 / sharing, freedom)
-    suite = t_quantiles(1 - alpha / 4, moved.freedom) * moved.error
-    slow = seen.lengthening(np.where(compared, fewest, 0), alpha)
-    reach = np.hypot(each * spread, suite[..., None]) + slow[..., None]
+    each = t_quantiles(1 - alpha / 2 / sharing, dof)
+    suite = t_quantiles(1 - alpha / 4, moved.dof) * moved.error
+    slow = seen.allowance(np.where(compared, fewest, 0), alpha)
+    half_width = np.hypot(each * spread, suite[..., None]) + slow[..., None]
     return Evidence(
         np.where(compared, change, np.nan),
-        np.where(compared, reach, np.nan),
+        np.where(compared, half_width, np.nan),
         np.hypot(spread, moved.error[..., None]),
-        freedom,
-        (each + t_quantiles(POWER, freedom)) * spread,
-        suite + t_quantiles(POWER, moved.freedom) * moved.error,
+        dof,
+        (each + t_quantiles(POWER, dof)) * spread,
+        suite + t_quantiles(POWER, moved.dof) * moved.error,
         slow,
-        np.asarray(sum(seen.left_out)),
+        np.asarray(sum(seen.excluded)),
     )
 
 
@@ -137,12 +137,12 @@ def _process_variance(runs: Side, history: Side, compared: Flags) -> tuple[Array
 
     Whatever the suite and the history say, it is not below what the compared runs themselves show.
     """
-    squares, freedom = _pooled(runs)
-    own = squares / np.maximum(freedom, 1)
+    squares, dof = _pooled(runs)
+    own = squares / np.maximum(dof, 1)
     earlier, more = _pooled(history) if history else (0.0, 0.0)
-    total = freedom + more
+    total = dof + more
     process = moderated((squares + earlier) / np.maximum(total, 1), np.where(compared, total, 0))
-    return np.maximum(process.careful, own), process.freedom
+    return np.maximum(process.careful, own), process.dof
 
 
 def _pairs(base: Side, new: Side) -> Array:
@@ -181,5 +181,5 @@ def _pooled(runs: Side) -> tuple[Array, Array]:
     squares = [
         np.where(np.isfinite(run), (run - mean_of(run)[..., None]) ** 2, 0).sum(-1) for run in runs
     ]
-    freedom = [np.maximum(count_of(run) - 1, 0) for run in runs]
-    return np.asarray(sum(squares)), np.asarray(sum(freedom))
+    dof = [np.maximum(count_of(run) - 1, 0) for run in runs]
+    return np.asarray(sum(squares)), np.asarray(sum(dof))

@@ -4,7 +4,7 @@ A process is one observation, its median. Rounds of a process say nothing about 
 share its memory layout, its start, its minute. So the interval is a prediction interval over the
 logs of process medians (e.g. Hahn & Meeker, Statistical Intervals, 1991, section 4.7),
 
-    mean +- t(1 - share/2, freedom) * s * sqrt(1 + 1/n)
+    mean +- t(1 - share/2, dof) * s * sqrt(1 + 1/n)
 
 with s^2 moderated by the other cases of the run (`moderation`), never below the case's own, and
 the degrees of freedom of both: three processes know little of how far processes of their case lie
@@ -78,10 +78,8 @@ def fresh_process_intervals(
         np.array([len(values) - 1.0 for values in known]),
     )
     ends = (
-        _ends(values, float(variance), float(freedom), confidence)
-        for values, variance, freedom in zip(
-            known, variances.careful, variances.freedom, strict=True
-        )
+        _ends(values, float(variance), float(dof), confidence)
+        for values, variance, dof in zip(known, variances.careful, variances.dof, strict=True)
     )
     return [None if values is None else next(ends) for values in logs]
 
@@ -92,13 +90,11 @@ def _logs(processes: Sequence[Sequence[float]]) -> NDArray[np.float64] | None:
     return np.log(medians) if usable else None
 
 
-def _ends(
-    values: NDArray[np.float64], variance: float, freedom: float, confidence: float
-) -> Interval:
+def _ends(values: NDArray[np.float64], variance: float, dof: float, confidence: float) -> Interval:
     misses = (1 - confidence) * TAIL_SHARE
-    reach = t_quantile(1 - misses / 2, freedom) * math.sqrt(variance * (1 + 1 / len(values)))
-    low = min(values.mean() - reach, values.min())
-    high = max(values.mean() + reach, values.max())
+    half_width = t_quantile(1 - misses / 2, dof) * math.sqrt(variance * (1 + 1 / len(values)))
+    low = min(values.mean() - half_width, values.min())
+    high = max(values.mean() + half_width, values.max())
     return Interval(float(np.exp(low)), float(np.exp(high)))
 
 
@@ -122,8 +118,8 @@ def prediction_interval(
     seen = np.asarray(values, np.float64)
     count = seen.shape[-1]
     misses = (1 - confidence) * TAIL_SHARE
-    reach = t_quantile(1 - misses / 2, count - 1) * math.sqrt(1 + 1 / count)
-    centre, margin = seen.mean(-1), reach * seen.std(-1, ddof=1)
+    half_width = t_quantile(1 - misses / 2, count - 1) * math.sqrt(1 + 1 / count)
+    centre, margin = seen.mean(-1), half_width * seen.std(-1, ddof=1)
     return (
         np.minimum(centre - margin, seen.min(-1)),
         np.maximum(centre + margin, seen.max(-1)),

@@ -34,42 +34,42 @@ class Moderated:
     Attributes:
         variance: the mean of a case's own and the suite's.
         careful: the same, but not below a case's own.
-        freedom: their degrees of freedom.
+        dof: their degrees of freedom.
     """
 
     variance: Array
     careful: Array
-    freedom: Array
+    dof: Array
 
 
-def moderated(variance: Array, freedom: Array) -> Moderated:
+def moderated(variance: Array, dof: Array) -> Moderated:
     """Returns variances moderated by one another.
 
     Args:
         variance: (..., cases), of each case's own observations.
-        freedom: their degrees of freedom; 0 for a case that has none and takes the suite's.
+        dof: their degrees of freedom; 0 for a case that has none and takes the suite's.
     """
-    known = freedom > 0
+    known = dof > 0
     own = np.where(known, variance, 0.0)
     floor = np.maximum(_SMALLEST, _SMALLEST_SHARE * _masked_median(own, known))
     floored = np.maximum(own, floor[..., None])
-    fitted, prior = _prior(floored, np.maximum(freedom, 1.0), known)
-    pooled = (own * freedom).sum(-1) / np.maximum(freedom.sum(-1), 1)
+    fitted, prior = _prior(floored, np.maximum(dof, 1.0), known)
+    pooled = (own * dof).sum(-1) / np.maximum(dof.sum(-1), 1)
     usual = np.where(np.isinf(prior), pooled, fitted)
-    total = np.minimum(prior[..., None] + freedom, freedom.sum(-1, keepdims=True))
-    weight = np.where(np.isinf(prior)[..., None], 1.0, _share(prior[..., None], freedom))
+    total = np.minimum(prior[..., None] + dof, dof.sum(-1, keepdims=True))
+    weight = np.where(np.isinf(prior)[..., None], 1.0, _share(prior[..., None], dof))
     mixed = weight * usual[..., None] + (1 - weight) * own
     return Moderated(mixed, np.maximum(mixed, own), total)
 
 
-def _share(prior: Array, freedom: Array) -> Array:
+def _share(prior: Array, dof: Array) -> Array:
     finite = np.where(np.isinf(prior), 1.0, prior)
-    return np.asarray(finite / np.maximum(finite + freedom, 1e-300), np.float64)
+    return np.asarray(finite / np.maximum(finite + dof, 1e-300), np.float64)
 
 
-def _prior(variance: Array, freedom: Array, known: Flags) -> tuple[Array, Array]:
+def _prior(variance: Array, dof: Array, known: Flags) -> tuple[Array, Array]:
     """Returns s0^2 and d0, infinite where the variances differ no more than by chance."""
-    half = freedom / 2
+    half = dof / 2
     logs = np.log(variance) - digamma(half) + np.log(half)
     count = np.maximum(known.sum(-1), 1)
     centre = np.where(known, logs, 0).sum(-1) / count

@@ -33,11 +33,11 @@ class Movement:
 
     Attributes:
         error: 0 where it stood still.
-        freedom: how many steps it was seen in.
+        dof: how many steps it was seen in.
     """
 
     error: Array
-    freedom: Array
+    dof: Array
 
     @staticmethod
     def none() -> "Movement":
@@ -46,15 +46,15 @@ class Movement:
 
     def or_longer(self, other: "Movement") -> "Movement":
         """Returns the other one if it was seen in enough steps; else the longer of both."""
-        prefer = (other.freedom >= ENOUGH_STEPS) | (other._length > self._length)
+        prefer = (other.dof >= ENOUGH_STEPS) | (other._length > self._length)
         return Movement(
             np.where(prefer, other.error, self.error),
-            np.maximum(np.where(prefer, other.freedom, self.freedom), 1.0),
+            np.maximum(np.where(prefer, other.dof, self.dof), 1.0),
         )
 
     @property
     def _length(self) -> Array:
-        return np.asarray(t_quantiles(0.995, self.freedom) * self.error, np.float64)
+        return np.asarray(t_quantiles(0.995, self.dof) * self.error, np.float64)
 
 
 def within_runs(base: Side, new: Side) -> Movement:
@@ -99,16 +99,14 @@ def _walk(base: int, new: int) -> float:
 
 def between_runs(base: Side, new: Side, history: Side) -> Movement:
     """Returns how far runs of one code lie apart, in all cases alike."""
-    steps, freedom = _steps([base, new], history)
-    if not freedom:
+    steps, dof = _steps([base, new], history)
+    if not dof:
         return Movement.none()
-    square = _typical_square(_mean(steps, -2), freedom)
-    return Movement(np.sqrt(square * _sharing([base, new]) / 2), np.full(square.shape, freedom))
+    square = _typical_square(_mean(steps, -2), dof)
+    return Movement(np.sqrt(square * _sharing([base, new]) / 2), np.full(square.shape, dof))
 
 
-def case_apart(
-    sides: Sequence[Side], history: Side, variance: Array, freedom: Array
-) -> Array | float:
+def case_apart(sides: Sequence[Side], history: Side, variance: Array, dof: Array) -> Array | float:
     """Returns how far runs of one code lie apart in each case for itself: a variance (..., cases).
 
     It is what steps between runs have beside the variance of their processes.
@@ -117,13 +115,13 @@ def case_apart(
         sides: runs of each side, (..., cases, processes) each.
         history: earlier runs.
         variance: of a process of each case (..., cases).
-        freedom: its degrees of freedom.
+        dof: its degrees of freedom.
     """
     steps, seen = _steps(sides, history)
     if not seen:
         return 0.0
     own = _typical_square(steps - _mean(steps, -2)[..., None, :], seen)
-    step = moderated(own, np.where(freedom > 0, seen, 0.0)).variance
+    step = moderated(own, np.where(dof > 0, seen, 0.0)).variance
     sizes = [run.shape[-1] for run in chain(*sides, history)]
     beside = step / 2 - variance * float(np.mean([1 / size for size in sizes]))
     return np.maximum(beside, 0) * _sharing(sides)
@@ -159,9 +157,9 @@ def _filled(change: Array) -> Array:
     return np.where(np.isfinite(change), change, _mean(change, -1)[..., None])
 
 
-def _typical_square(steps: Array, freedom: float) -> Array:
+def _typical_square(steps: Array, dof: float) -> Array:
     """Returns the variance of steps; robustly those of a history."""
-    if freedom < STEP_EFFICIENCY * steps.shape[-1]:
+    if dof < STEP_EFFICIENCY * steps.shape[-1]:
         return np.asarray((NORMAL_MAD * np.median(np.abs(steps), -1)) ** 2)
     return np.asarray((steps**2).mean(-1))
 

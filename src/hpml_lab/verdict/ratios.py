@@ -71,7 +71,7 @@ class Ratio:
             deviations; None where there are more processes, or a single round.
         settings: what the two cases share.
         reading: which bytes; empty for time.
-        doubts: why the numbers may not be what they seem.
+        warnings: why the numbers may not be what they seem.
     """
 
     of: Value
@@ -81,7 +81,7 @@ class Ratio:
     spread: float | None = None
     settings: dict[str, Value] = field(default_factory=dict)
     reading: str = ""
-    doubts: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -133,7 +133,7 @@ def _ratios(
         for name, setting in reference.case.items()
         if name not in (question.axis, *question.beside)
     }
-    doubts = [*dict.fromkeys([*case.flags, *reference.flags])]
+    warnings = [*dict.fromkeys([*case.flags, *reference.flags])]
     for reading in question.readings:
         sizes = [_bytes(each).get(reading, 0) for each in (case, reference)]
         if all(size > 0 for size in sizes):
@@ -144,13 +144,13 @@ def _ratios(
                 pair[0] / pair[1],
                 settings=settings,
                 reading=reading,
-                doubts=doubts,
+                warnings=warnings,
             )
     timed = None if question.readings else _timed(case, reference, question.per_sample)
     if timed is not None:
         (seconds, logs), spread = timed, _spread(case, reference)
         typical = math.exp(statistics.fmean(logs))
-        yield Ratio(value, seconds, typical, logs, spread, settings, doubts=doubts)
+        yield Ratio(value, seconds, typical, logs, spread, settings, warnings=warnings)
 
 
 def _bytes(case: Measurement) -> Mapping[str, int]:

@@ -23,7 +23,7 @@ class Case:
             one process.
         measurement: our record in the last run that has one.
         failures: of processes that left nothing.
-        doubts: what was flagged or unsteady.
+        warnings: what was flagged or unsteady.
         disturbed: how many processes others disturbed; these are not among the logs.
         present: whether any process left rounds of it, be their time usable or not.
     """
@@ -32,7 +32,7 @@ class Case:
     logs: dict[int, Array] = field(default_factory=dict)
     measurement: Measurement | None = None
     failures: list[Failure] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     disturbed: int = 0
     present: bool = False
 
@@ -93,7 +93,7 @@ def _enter(case: Case, run: int, benchmark: Benchmark, spoilt: Collection[int]) 
     case.measurement = ours or case.measurement
     if ours is not None:
         case.failures.extend(ours.failures)
-        case.doubts.extend(doubt for doubt in _doubts(ours) if doubt not in case.doubts)
+        case.warnings.extend(warning for warning in _warnings(ours) if warning not in case.warnings)
 
 
 def process_logs(benchmark: Benchmark) -> Array:
@@ -119,7 +119,7 @@ def _disturbed(ours: Measurement | None) -> list[int]:
     ]
 
 
-def _doubts(ours: Measurement) -> Iterator[str]:
+def _warnings(ours: Measurement) -> Iterator[str]:
     yield from ours.flags
     for process in ours.sampling:
         yield from process.unstable if process else []

@@ -30,7 +30,7 @@ from hpml_lab.verdict.student import t_quantile
 
 FEWEST_VALUES = 8
 FEWEST_BESIDE = 4  # values that a level has, at least
-REACHES = (8, 16)  # h
+WINDOWS = (8, 16)  # h
 LONG = 48
 SMALLEST_NOISE = 1e-4  # of logs; what is steadier than that is a clock's grain
 
@@ -87,8 +87,8 @@ def tamed(values: Array) -> Array:
     beside = np.lib.stride_tricks.sliding_window_view(np.pad(values, ends, "edge"), 5, axis=-1)
     middle = np.median(beside, axis=-1)
     apart = values - middle
-    reach = _OUTLIER / _NORMAL_TENTH * np.quantile(np.abs(apart), 0.9, axis=-1, keepdims=True)
-    return middle + np.clip(apart, -reach, reach)
+    window = _OUTLIER / _NORMAL_TENTH * np.quantile(np.abs(apart), 0.9, axis=-1, keepdims=True)
+    return middle + np.clip(apart, -window, window)
 
 
 def evidence(
@@ -107,9 +107,9 @@ def evidence(
     """
     best = np.zeros(series.shape)
     chosen = np.zeros(series.shape, np.intp)
-    for found, places, reach in _tests(series, edges, alpha, max(noise, SMALLEST_NOISE**2)):
+    for found, places, window in _tests(series, edges, alpha, max(noise, SMALLEST_NOISE**2)):
         now = best[..., places]
-        chosen[..., places] = np.where(found > now, reach, chosen[..., places])
+        chosen[..., places] = np.where(found > now, window, chosen[..., places])
         best[..., places] = np.maximum(found, now)
     return best, chosen
 
@@ -120,16 +120,16 @@ def _tests(
     """Yields how far differences stand out, at which places, and for which h."""
     count = series.shape[-1]
     each = alpha / max(count, _FEWEST_TESTS)
-    for reach in REACHES:
-        beside = _Beside(series, edges, reach)
-        bounds = [_bound(each, int(freedom)) for freedom in beside.left + beside.right - 2]
+    for window in WINDOWS:
+        beside = _Beside(series, edges, window)
+        bounds = [_bound(each, int(dof)) for dof in beside.left + beside.right - 2]
         error = np.sqrt(np.maximum(beside.inflated, noise) * beside.shares)
-        yield np.abs(beside.difference) / (_LOCAL_FACTOR * error * bounds), beside.places, reach
+        yield np.abs(beside.difference) / (_LOCAL_FACTOR * error * bounds), beside.places, window
         if count >= LONG:
-            beside = _Beside(_without_drift(series), edges, reach)
+            beside = _Beside(_without_drift(series), edges, window)
             error = np.sqrt(np.maximum(beside.typical(), noise) * beside.shares)
             bound = _long_factor(count) * _bound(each, count // 4)
-            yield np.abs(beside.difference) / (error * bound), beside.places, reach
+            yield np.abs(beside.difference) / (error * bound), beside.places, window
 
 
 def _long_factor(count: int) -> float:
@@ -147,12 +147,12 @@ def _without_drift(series: Array) -> Array:
 
 
 @lru_cache(maxsize=4096)
-def _bound(chance: float, freedom: float) -> float:
-    return t_quantile(1 - chance / 2, freedom)
+def _bound(chance: float, dof: float) -> float:
+    return t_quantile(1 - chance / 2, dof)
 
 
 class _Beside:
-    """What lies within reach of each place that has enough values on either side.
+    """What lies within window of each place that has enough values on either side.
 
     Attributes:
         places: (p,), the first index right of each.
@@ -164,11 +164,11 @@ class _Beside:
         inflated: (..., p), the variance of independent values whose means would vary as much.
     """
 
-    def __init__(self, series: Array, edges: list[int], reach: int) -> None:
+    def __init__(self, series: Array, edges: list[int], window: int) -> None:
         every = np.arange(series.shape[-1])
         after = np.searchsorted(edges, every, "right")
-        left = np.minimum(every - np.array(edges)[after - 1], reach)
-        right = np.minimum(np.array(edges)[after] - every, reach)
+        left = np.minimum(every - np.array(edges)[after - 1], window)
+        right = np.minimum(np.array(edges)[after] - every, window)
         inside = np.minimum(left, right) >= FEWEST_BESIDE
         self.places, self.left, self.right = every[inside], left[inside], right[inside]
         self.shares = 1 / self.left + 1 / self.right
@@ -180,7 +180,7 @@ class _Beside:
         squares = squares - self.left * mean_left**2 - self.right * mean_right**2
         self.own = np.maximum(squares, 0) / (self.left + self.right - 2)
         self.inflated = self.own * self._inflation(series)
-        self._whole = (self.left == reach) & (self.right == reach)
+        self._whole = (self.left == window) & (self.right == window)
 
     def typical(self) -> Array:
         """Returns the median of the inflated variances, or the own one where that is more."""
@@ -207,12 +207,12 @@ def _sums(values: Array) -> Array:
 
 
 def _next(series: Array, exact: Array, edges: list[int], alpha: float, noise: float) -> int | None:
-    found, reaches = evidence(series, edges, alpha, noise)
+    found, windows = evidence(series, edges, alpha, noise)
     place = int(found.argmax())
     if found[place] <= 1:
         return None
-    reach, right = int(reaches[place]), int(np.searchsorted(edges, place, "right"))
-    first, last = max(edges[right - 1], place - reach), min(edges[right], place + reach)
+    window, right = int(windows[place]), int(np.searchsorted(edges, place, "right"))
+    first, last = max(edges[right - 1], place - window), min(edges[right], place + window)
     return first + _split(exact[first:last])
 
 
@@ -227,7 +227,7 @@ def _deviations(values: Array) -> float:
 
 
 def _step(series: Array, first: int, place: int, last: int) -> Step:
-    far = REACHES[-1]
+    far = WINDOWS[-1]
     first, end = max(first, place - far), min(last, place + far)
     before, after = series[first:place].mean(), series[place:end].mean()
     return Step(place, float(before), float(after), first, end)

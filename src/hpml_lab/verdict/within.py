@@ -55,6 +55,6 @@ def fastest(seconds: Mapping[Key, Sequence[float]], alpha: float = ALPHA) -> Fas
     count = ratios.shape[-1]
     found = moderated(ratios.var(-1, ddof=1), np.full(len(others), count - 1.0))
     pairs = len(seconds) * len(others) / 2
-    reach = t_quantiles(1 - alpha / 2 / pairs, found.freedom)
-    told = ratios.mean(-1) > reach * np.sqrt(found.careful / count)
+    half_width = t_quantiles(1 - alpha / 2 / pairs, found.dof)
+    told = ratios.mean(-1) > half_width * np.sqrt(found.careful / count)
     return Fastest(best, tuple(key for key, clear in zip(others, told, strict=True) if not clear))

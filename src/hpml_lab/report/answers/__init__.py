@@ -6,7 +6,6 @@ from hpml_lab.report.answers import (
     batch_size,
     compilation,
     device,
-    doubts,
     dropout,
     edges,
     largest_batch,
@@ -15,6 +14,7 @@ from hpml_lab.report.answers import (
     network,
     own_steps,
     roofline,
+    run_warnings,
     shortcuts,
     stalls,
     timed,
@@ -54,10 +54,10 @@ def answers(run: Run) -> list[Answer]:
 
 
 def everything(run: Run) -> list[Answer]:
-    """Returns every timed case, the answers, and last what to doubt: a terminal ends with it.
+    """Returns every timed case, the answers, and last the warnings: a terminal ends with it.
 
     Raises:
         RunFileError: as `answers`.
     """
     with records_fit():
-        return [*timed.answers(run), *answers(run), *doubts.answers(run)]
+        return [*timed.answers(run), *answers(run), *run_warnings.answers(run)]

@@ -39,7 +39,7 @@ def answers(run: Run) -> list[Answer]:
             "forward and backward, against what was measured on this machine; - is unknown",
             ["case", "images/s", "FLOP/s", "FLOP/byte", "attainable", "share", "bound by"],
             rows,
-            [_METHOD, *_doubts(list(places.values()))],
+            [_METHOD, *_warnings(list(places.values()))],
         )
     ]
 
@@ -57,6 +57,6 @@ def _row(benchmark: Benchmark, case: Measurement, place: Position) -> list[str]:
     ]
 
 
-def _doubts(places: list[Position]) -> list[str]:
+def _warnings(places: list[Position]) -> list[str]:
     above = [place for place in places if place.fraction is not None and place.fraction > 1]
     return [_ABOVE] if above else []

@@ -1,4 +1,4 @@
-"""What loading costs an epoch, and whether the best worker count could have been foretold."""
+"""What loading costs an epoch, and whether the best worker count could have been predicted."""
 
 import math
 import statistics
@@ -80,10 +80,10 @@ def _foretold(by_count: dict[int, Measurement], cores: int) -> Answer:
             [str(n), f"{epoch_s:.3f}", plus_minus(runs[n]), times, pipeline.bound(n, copy_s)]
         )
     by_process = {n: process_seconds(case) for n, case in by_count.items()}
-    foretold = pipeline.best_workers(batches, counts, start_s)
+    predicted = pipeline.best_workers(batches, counts, start_s)
     return Answer(
         "",
-        "Loader workers foretold",
+        "Loader workers predicted",
         setting(alone, "workers"),
         ["workers", "predicted s/epoch", "measured s/epoch", "measured/predicted", "bound by"],
         rows,
@@ -94,7 +94,7 @@ def _foretold(by_count: dict[int, Measurement], cores: int) -> Answer:
             "start one.",
             f"Fewest workers with which loading no longer bounds the step: "
             f"{pipeline.enough_workers()}. Shortest epoch of the counts tried: predicted with "
-            f"{foretold}, measured: {first_of(by_process)}.",
+            f"{predicted}, measured: {first_of(by_process)}.",
         ],
     )
 

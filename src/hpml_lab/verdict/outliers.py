@@ -27,22 +27,22 @@ _FEWEST_LEFT = 2
 
 
 @dataclass(frozen=True)
-class Slowness:
+class Outliers:
     """What was slow in some runs.
 
     Attributes:
         runs: the runs, NaN in place of what is left out.
-        left_out: how many in each run, (...) each.
-        longest: by how much the slowest was slower than others of its case, (...).
+        excluded: how many in each run, (...) each.
+        max_excess: by how much the slowest was slower than others of its case, (...).
         share: of processes that were slow in single cases, (...).
     """
 
     runs: list[Array]
-    left_out: list[Array]
-    longest: Array
+    excluded: list[Array]
+    max_excess: Array
     share: Array
 
-    def lengthening(self, fewest: Array, alpha: float) -> Array:
+    def allowance(self, fewest: Array, alpha: float) -> Array:
         """Returns by how much a side may be slower because all its processes were slow ones (...).
 
         It is 0 where the chance of such a side is below a quarter of alpha.
@@ -53,10 +53,10 @@ class Slowness:
             alpha: the chance of any false alarm.
         """
         chance = np.where(fewest > 0, 2 * self.share[..., None] ** fewest, 0).sum(-1)
-        return np.where(chance > _OF_ALPHA * alpha, self.longest, 0.0)
+        return np.where(chance > _OF_ALPHA * alpha, self.max_excess, 0.0)
 
 
-def slowness(runs: Sequence[Array], *, both_ways: bool = False) -> Slowness:
+def find_outliers(runs: Sequence[Array], *, both_ways: bool = False) -> Outliers:
     """Returns what was slow.
 
     Args:
@@ -76,7 +76,7 @@ def slowness(runs: Sequence[Array], *, both_ways: bool = False) -> Slowness:
     ]
     every, alone = np.concatenate(far, -1), ~np.concatenate(together, -1)
     there = np.isfinite(distance)
-    return Slowness(
+    return Outliers(
         [np.where(slow, np.nan, run) for slow, run in zip(out, runs, strict=True)],
         [np.asarray(slow.sum((-1, -2)), np.float64) for slow in out],
         np.where(every, np.nan_to_num(distance), 0).max((-1, -2), initial=0),

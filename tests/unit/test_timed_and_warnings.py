@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 from made_up_runs import benchmark, changed, doubtful, epoch, run_of
 
-from hpml_lab.report.answers import doubts, everything, timed
+from hpml_lab.report.answers import everything, run_warnings, timed
 
 
-def test_doubts_are_told_gravest_first():
+def test_warnings_are_told_gravest_first():
     """No result at all, a failed process, a flag, an unsteady process: each with its reason."""
-    (found,) = doubts.answers(doubtful())
+    (found,) = run_warnings.answers(doubtful())
     assert [(row[0], row[2], row[3]) for row in found.rows] == [
         ("no result", "1", "out-of-memory: tried to allocate 2 GiB"),
         ("failed", "2", "crashed: killed by SIGSEGV"),
@@ -25,15 +25,15 @@ def test_one_doubt_about_several_processes_is_one_row():
     failure = run.hpml.unmeasured.popitem()[1][0]
     both = [failure, dataclasses.replace(failure, process=2)]
     run.hpml.unmeasured["t.py::" + "x" * 5000] = both
-    (found,) = doubts.answers(run)
+    (found,) = run_warnings.answers(run)
     what, case, processes, _ = found.rows[0]
     assert (what, processes, len(case)) == ("no result", "1, 2", 120)
 
 
-def test_a_run_without_doubts_has_no_table_of_them():
+def test_a_run_without_warnings_has_no_table_of_them():
     """Nothing is said where all ran as it should, nor of a stock run."""
-    assert doubts.answers(run_of(benchmark("workers", [epoch(2, 1.0)]))) == []
-    assert doubts.answers(changed(run_of(), hpml=None)) == []
+    assert run_warnings.answers(run_of(benchmark("workers", [epoch(2, 1.0)]))) == []
+    assert run_warnings.answers(changed(run_of(), hpml=None)) == []
 
 
 def test_every_timed_case_has_its_interval():
@@ -75,7 +75,7 @@ def test_a_run_without_times_has_no_table_of_them():
     assert timed.answers(run_of(failed)) == []
 
 
-def test_everything_ends_with_the_doubts():
-    """A terminal shows the end: cases, answers, doubts."""
+def test_everything_ends_with_the_warnings():
+    """A terminal shows the end: cases, answers, warnings."""
     titles = [answer.title for answer in everything(doubtful())]
-    assert titles == ["Every timed case", "Batch size", "What to doubt"]
+    assert titles == ["Every timed case", "Batch size", "Warnings"]

@@ -8,7 +8,7 @@ from hpml_lab.text import short
 
 
 def answers(run: Run) -> list[Answer]:
-    """Returns one table of all doubts, the gravest first; none of a run without any."""
+    """Returns one table of all warnings, the gravest first; none of a run without any."""
     rows = [*_unmeasured(run)]
     for kind in (_failed, _flagged, _unsteady):
         rows += [row for benchmark in run.benchmarks for row in kind(benchmark)]
@@ -16,7 +16,7 @@ def answers(run: Run) -> list[Answer]:
         return []
     rows = _one_row_each(rows)
     columns = ["what", "case", "process", "why"]
-    return [Answer("", "What to doubt", "all else ran as it should", columns, rows)]
+    return [Answer("", "Warnings", "all else ran as it should", columns, rows)]
 
 
 def _one_row_each(rows: list[list[str]]) -> list[list[str]]:
