@@ -97,3 +97,12 @@ def test_no_card_has_more_than_it_is_sold_with(name):
     sold = [int(word[:-2]) for word in name.split() if word.endswith("GB")]
     for size in sold:
         assert 0.9 * size < CARDS[name].memory_bytes / 2**30 < size
+
+
+def test_what_a_probe_saw_is_told_and_not_counted():
+    """Another network has other workspaces."""
+    device = Device(memory_bytes=2**30, convolution_bytes=37 * 2**20)
+    assert device.left_out[0] == (
+        "workspaces that cuDNN chooses when it runs (up to 37.00 MiB each in the lab's network here)"
+    )
+    assert device.capacity_bytes == 2**30

@@ -3,13 +3,19 @@
 import json
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 import torch
 from click.testing import CliRunner
 
 from hpml_lab.cli.machine import machine
-from hpml_lab.measure import probe
-from hpml_lab.measure.probe import CHECKS, history, launches, short_lived
+from hpml_lab.history.run import Machine
+from hpml_lab.measure import fingerprint, kept, probe
+from hpml_lab.measure.fingerprint import machine_record
+from hpml_lab.measure.gpus import Gpu
+from hpml_lab.measure.machine import state
+from hpml_lab.measure.probe import CHECKS, facts, history, launches, short_lived
+from hpml_lab.report.machine import answers
 
 
 def entry(action, addr, size=0):
@@ -66,6 +72,63 @@ def test_the_history_is_switched_off_also_behind_an_error():
     assert log == ["on", None, "on", None]
 
 
+FOUND = {
+    "context": {"context_bytes": 500},
+    "clock": {"host_s": 1.1, "device_s": 1.0},
+    "counting": {"before_s": [1.0, 1.0], "behind_s": [1.2, 1.2], "launches": 7, "kernels": 7},
+    "workspaces": {
+        "tf32": {"short_lived_bytes": [900, 3]},
+        "ieee": {"short_lived_bytes": []},
+    },
+    "timeline": {"error": "KeyError: 5"},
+    "graphs": {
+        "step_s": 1.0,
+        "eager_s": 2.0,
+        "peak_allocated_bytes": 10,
+        "peak_reserved_bytes": 20,
+    },
+}
+NUMBERS = {
+    "context_bytes": 500,
+    "host_over_device": 1.1,
+    "behind_over_before": 1.2,
+    "launches": 7,
+    "kernels": 7,
+    "workspace_tf32_bytes": 900,
+    "graph_over_eager": 0.5,
+    "graph_allocated_bytes": 10,
+    "graph_reserved_bytes": 20,
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    """An empty folder for what is kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_the_numbers_of_a_probe_are_kept_for_its_machine():
+    """Those of checks that failed, and of what was not seen, are left out."""
+    assert facts(FOUND) == NUMBERS
+    probe.probe(lambda _line: None, {name: lambda n=name: FOUND[n] for name in FOUND})
+    assert probe.recall() == NUMBERS
+
+
+def test_a_saved_run_has_the_probe_of_its_gpu(monkeypatch):
+    """And nothing of the kind without a GPU, or before a probe."""
+    assert "probe" not in machine_record(state(), {})
+    gpu = Gpu("NVIDIA H200", "GPU-1", 2**37, False, "580.1", None, None, None, None)
+    monkeypatch.setattr(fingerprint, "gpus", lambda: [gpu])
+    assert "probe" not in machine_record(state(), {})
+    kept.keep("probe", probe.METHOD, NUMBERS)
+    record = machine_record(state(), {})
+    assert record["probe"] == NUMBERS
+    (table,) = [a for a in answers(msgspec.convert(record, Machine)) if "probe" in a.title]
+    assert ["behind over before", "1.200x"] in table.rows
+    assert ["launches", "7"] in table.rows
+    assert ["workspace tf32", "0.00 MiB"] in table.rows
+
+
 def test_a_check_that_fails_loses_no_other():
     """Its reason stands in its place; each line is said as soon as a check has ended."""
     said = []
@@ -79,9 +142,8 @@ def test_a_check_that_fails_loses_no_other():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_without_a_gpu_every_check_ends_in_a_line(monkeypatch, tmp_path):
-    """The whole way through the command, up to the first call of CUDA."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_without_a_gpu_every_check_ends_in_a_line():
+    """The whole way through the command, up to the first call of CUDA; nothing is kept."""
     done = CliRunner().invoke(machine, ["--probe"])
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in done.output.splitlines()]
@@ -89,3 +151,4 @@ def test_without_a_gpu_every_check_ends_in_a_line(monkeypatch, tmp_path):
     found = {line["check"]: line["found"] for line in lines}
     assert found.pop("context") == {"context_bytes": None}
     assert all("error" in each for each in found.values())
+    assert probe.recall() == {}

@@ -165,7 +165,16 @@ def _device(
         workspace_bytes=workspace_bytes(capability) if capability else None,
         context_bytes=_context_bytes(gpu_context),
         margin=margin,
+        convolution_bytes=_probed_bytes() if gpu_context == "measure" else None,
     )
+
+
+def _probed_bytes() -> int | None:
+    """Returns the largest workspace that a probe of this machine's GPU saw."""
+    from hpml_lab.measure.probe import recall
+
+    seen = recall().get("workspace_tf32_bytes")
+    return None if seen is None else int(seen)
 
 
 def _capability(given: str) -> tuple[int, int]:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine that made a run; see `measure.machine`."""
+    """The machine that made a run; see `measure.machine`, and `measure.probe` of its GPU."""
 
     id: str
     identity: Identity
@@ -28,6 +28,7 @@ class Machine:
     software: dict[str, str | None]
     state: dict[str, State]
     ceilings: dict[str, float | None] = field(default_factory=dict)
+    probe: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,14 @@ def machine_record(before: State, ceilings: Mapping[str, float | None]) -> dict[
     Args:
         before: the state when the run began.
         ceilings: as `measure.ceilings` gives them; empty if they were not measured.
+
+    Returns:
+        ``id``, ``identity``, ``unit``, ``software``, ``state`` and ``ceilings``; ``probe`` where
+        the GPU was probed.
     """
     found = gpus()
     named = identity(found)
-    return {
+    record = {
         "id": named.id,
         "identity": asdict(named),
         "unit": asdict(Unit(platform.node(), [gpu.uuid for gpu in found])),
@@ -29,6 +33,15 @@ def machine_record(before: State, ceilings: Mapping[str, float | None]) -> dict[
         "state": {"before": asdict(before), "after": asdict(state())},
         "ceilings": dict(ceilings),
     }
+    return record | ({"probe": numbers} if (numbers := _probe(found)) else {})
+
+
+def _probe(found: list[Gpu]) -> dict[str, float]:
+    if not found:
+        return {}
+    from hpml_lab.measure.probe import recall  # what it keeps is kept by this software
+
+    return recall()
 
 
 def software(found: list[Gpu]) -> dict[str, str | None]:

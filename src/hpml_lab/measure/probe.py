@@ -4,13 +4,15 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from statistics import median
 from typing import Any
 
 import torch
 
+from hpml_lab.measure import kept
 from hpml_lab.measure.clock import DeviceClock, tick_s
 from hpml_lab.measure.context import context_bytes
 from hpml_lab.measure.counters import kernel_launches, profiled
@@ -26,6 +28,8 @@ from hpml_lab.workloads.compilation import empty_caches
 from hpml_lab.workloads.profiles import profile_for
 from hpml_lab.workloads.trainer import Trainer
 
+METHOD = 1  # raise it when what is asked, or how, changes
+_NAME = "probe"
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - of loader workers; only its size is asked for
 _CARD_BYTES = 8188 * MIB
 _SIDE = 8192
@@ -191,7 +195,7 @@ CHECKS: dict[str, Callable[[], Found]] = {
 def probe(
     say: Callable[[str], object], checks: dict[str, Callable[[], Found]] = CHECKS
 ) -> dict[str, Found]:
-    """Runs all checks.
+    """Runs all checks, and keeps their numbers in the cache folder if there are any.
 
     Args:
         say: takes a line of JSON for each as soon as it has ended.
@@ -211,4 +215,42 @@ def probe(
             found[name] = {"error": f"{type(error).__name__}: {first}"}
         spent_s = round(time.perf_counter() - began_s, 1)
         say(json.dumps({"check": name, "seconds": spent_s, "found": found[name]}, default=str))
+    if numbers := facts(found):
+        kept.keep(_NAME, METHOD, numbers)
     return found
+
+
+def facts(found: Mapping[str, Found]) -> dict[str, float]:
+    """Returns the numbers of a probe by name; without those of checks that failed.
+
+    Ratios are ``host_over_device`` of the clock (above 1 by what a launch costs) and
+    ``behind_over_before`` of a step behind a profile; bytes are of the largest workspace of a
+    convolution, of the context, of one peak read in two ways, and of a replayed graph.
+    """
+    readers: dict[str, Callable[[], float]] = {
+        "context_bytes": lambda: found["context"]["context_bytes"],
+        "host_over_device": lambda: found["clock"]["host_s"] / found["clock"]["device_s"],
+        "behind_over_before": lambda: (
+            median(found["counting"]["behind_s"]) / median(found["counting"]["before_s"])
+        ),
+        "launches": lambda: found["counting"]["launches"],
+        "kernels": lambda: found["counting"]["kernels"],
+        "workspace_tf32_bytes": lambda: found["workspaces"]["tf32"]["short_lived_bytes"][0],
+        "workspace_float32_bytes": lambda: found["workspaces"]["ieee"]["short_lived_bytes"][0],
+        "timeline_peak_bytes": lambda: found["timeline"]["timeline_peak_bytes"],
+        "requested_peak_bytes": lambda: found["timeline"]["peak_requested_bytes"],
+        "graph_over_eager": lambda: found["graphs"]["step_s"] / found["graphs"]["eager_s"],
+        "graph_allocated_bytes": lambda: found["graphs"]["peak_allocated_bytes"],
+        "graph_reserved_bytes": lambda: found["graphs"]["peak_reserved_bytes"],
+    }
+    numbers: dict[str, float] = {}
+    for name, read in readers.items():
+        with suppress(KeyError, IndexError, TypeError, ZeroDivisionError):
+            numbers[name] = float(read())
+    return numbers
+
+
+def recall() -> dict[str, float]:
+    """Returns the numbers of the last probe of this machine; none if there was none."""
+    known: dict[str, float] | None = kept.recall(_NAME, METHOD, dict[str, float])
+    return known or {}

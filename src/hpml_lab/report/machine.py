@@ -4,7 +4,7 @@ from hpml_lab.history.run import Machine
 from hpml_lab.measure.machine import State
 from hpml_lab.report.answers.answer import Answer
 from hpml_lab.theory.roofline import ridge
-from hpml_lab.units import byte_rate, flop_rate
+from hpml_lab.units import byte_rate, flop_rate, mebibytes
 
 _METHOD = (
     "Best of 5 calls each. Matrix products: n x n, 2 n^3 FLOP, n doubled from 1024 until a call "
@@ -15,7 +15,32 @@ _METHOD = (
 
 def answers(machine: Machine) -> list[Answer]:
     """Returns the tables of a machine's record."""
-    return [_identity(machine), _software(machine), _ceilings(machine)]
+    probed = [_probe(machine)] if machine.probe else []
+    return [_identity(machine), _software(machine), _ceilings(machine), *probed]
+
+
+def _probe(machine: Machine) -> Answer:
+    rows = [
+        [_words(name.removesuffix("_bytes")), _number(name, value)]
+        for name, value in machine.probe.items()
+    ]
+    return Answer(
+        "",
+        "What a probe of its GPU found",
+        "the lab's network; hpml-lab machine --probe",
+        ["what", "is"],
+        rows,
+        [
+            "Host over device: 1 and a little. Behind a profile over before: 1, or counting slows "
+            "what is timed next. The timeline's peak and the requested one are the same.",
+        ],
+    )
+
+
+def _number(name: str, value: float) -> str:
+    if name.endswith("_bytes"):
+        return mebibytes(round(value))
+    return f"{value:.3f}x" if "_over_" in name else f"{value:,.0f}"
 
 
 def _identity(machine: Machine) -> Answer:

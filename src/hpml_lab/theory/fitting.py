@@ -7,6 +7,7 @@ from hpml_lab.errors import InputError, MemoryLimitError
 from hpml_lab.theory.gpu_memory import GpuMemory, Workspace, gpu_memory, replayed
 from hpml_lab.theory.scalars import whole
 from hpml_lab.theory.timeline import Timeline
+from hpml_lab.units import mebibytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,8 @@ class Device:
             out.
         context_bytes: what CUDA's context takes; None to leave it out.
         margin: share of the memory to be kept free, in [0, 1).
+        convolution_bytes: the largest workspace of cuDNN that a probe saw in the lab's network; it
+            is told and not counted, as another network has others. None if there was no probe.
 
     Raises:
         InputError: for sizes below 0 or a margin that is no such share.
@@ -28,6 +31,7 @@ class Device:
     workspace_bytes: int | None = None
     context_bytes: int | None = None
     margin: float = 0.0
+    convolution_bytes: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("memory_bytes", "workspace_bytes", "context_bytes"):
@@ -57,7 +61,11 @@ class Device:
     @property
     def left_out(self) -> list[str]:
         """What a GPU takes besides, and is not counted."""
-        found = ["workspaces that cuDNN chooses when it runs"]
+        seen = self.convolution_bytes
+        probed = (
+            "" if seen is None else f" (up to {mebibytes(seen)} each in the lab's network here)"
+        )
+        found = [f"workspaces that cuDNN chooses when it runs{probed}"]
         if self.workspace_bytes is None:
             found.append("the workspace of matrix products")
         if self.context_bytes is None:
