@@ -61,11 +61,10 @@ class Device:
     @property
     def left_out(self) -> list[str]:
         """What a GPU takes besides, and is not counted."""
-        seen = self.convolution_bytes
-        probed = (
-            "" if seen is None else f" (up to {mebibytes(seen)} each in the lab's network here)"
-        )
-        found = [f"workspaces that cuDNN chooses when it runs{probed}"]
+        found = ["workspaces that cuDNN chooses when it runs"]
+        if self.convolution_bytes is not None:
+            seen = mebibytes(self.convolution_bytes)
+            found[0] += f" (up to {seen} each in the lab's network here)"
         if self.workspace_bytes is None:
             found.append("the workspace of matrix products")
         if self.context_bytes is None:
