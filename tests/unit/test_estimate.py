@@ -105,6 +105,15 @@ def test_without_gpu_cases_nothing_is_estimated(project):
     assert "gpu cases, estimated" not in done.stdout.str()
 
 
+SHORT = """
+    import pytest
+
+    @pytest.mark.hpml_work({marker})
+    def test_plain():
+        pass
+"""
+
+
 @pytest.mark.parametrize("marker", ["by=lambda nothing: None", "seconds=3"])
 def test_a_marker_that_says_no_work_is_one_line(project, marker):
     """With the names that there are."""
@@ -121,3 +130,7 @@ def test_a_marker_that_says_no_work_is_one_line(project, marker):
     done = project.runpytest_inprocess("--collect-only", "-q", "-m", "gpu")
     done.stdout.fnmatch_lines(["*its marker is not hpml_work(by=FUNCTION) * any of: profile"])
     assert "Traceback" not in done.stdout.str() + done.stderr.str()
+    project.makepyfile(SHORT.format(marker=marker))
+    ended = project.runpytest_inprocess("--hpml-profile=short", "--hpml-processes=1")
+    assert ended.ret == pytest.ExitCode.USAGE_ERROR
+    ended.stderr.fnmatch_lines(["ERROR: *its marker is not hpml_work(by=FUNCTION) *"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hpml_lab.errors import InputError
 from hpml_lab.history.ending import Ending
 from hpml_lab.history.journal_lines import missing
 from hpml_lab.history.merging import assembled
@@ -121,7 +122,10 @@ class Processes:
         test = plan.selected(item)
         if peak_flops_per_s is None:
             return test
-        return replace(test, seconds=case_s(item, self._settings, peak_flops_per_s))
+        try:
+            return replace(test, seconds=case_s(item, self._settings, peak_flops_per_s))
+        except InputError as error:
+            raise pytest.UsageError(str(error)) from error
 
     def _run(self, batches: list[tuple[int, list[str]]]) -> None:
         left = missing(self._due, self._endings)
