@@ -4,19 +4,21 @@ What comes out is of the kind of the argument named in each docstring, on its de
 float64, in memory of its own and without an autograd history.
 """
 
+import sys
 from collections.abc import Collection, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from hpml_lab.errors import InputError
 
-Array = TypeVar("Array", npt.NDArray[Any], Tensor)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = TypeVar("Array", npt.NDArray[Any], "Tensor")
 Floats = npt.NDArray[np.float64]
-Values = npt.ArrayLike | Tensor
+Values = Union[npt.ArrayLike, "Tensor"]
 
 
 def floats(what: str, values: Values, dimensions: Collection[int]) -> Floats:
@@ -55,21 +57,29 @@ def of_shape(what: str, values: Values, shape: Sequence[int]) -> Floats:
 
 def like(sample: Array, result: npt.ArrayLike) -> Array:
     """Returns the result as the sample's kind of array, float64."""
-    array = np.array(result, dtype=np.float64, order="C")
-    return torch.from_numpy(array).to(sample.device) if isinstance(sample, Tensor) else array
+    array: Any = np.array(result, dtype=np.float64, order="C")
+    torch = _torch_of(sample)
+    return array if torch is None else torch.from_numpy(array).to(sample.device)
 
 
-def _numbers(what: str, values: Values) -> Floats:
-    if isinstance(values, Tensor):
-        values = _widened(values.detach())
+def _torch_of(values: Any) -> Any:
+    """Returns torch if the values are a tensor of it; who has one has imported it."""
+    torch = sys.modules.get("torch")
+    return torch if torch is not None and isinstance(values, torch.Tensor) else None
+
+
+def _numbers(what: str, values: Any) -> Floats:
+    torch = _torch_of(values)
+    if torch is not None:
+        values = _widened(values.detach(), torch.float64)
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise InputError(f"{what} holds {array.dtype} values; they must be real numbers")
     return array.astype(np.float64)
 
 
-def _widened(tensor: Tensor) -> npt.NDArray[Any]:
+def _widened(tensor: "Tensor", float64: Any) -> npt.NDArray[Any]:
     # NumPy knows no bfloat16, and complex values are refused by their dtype further on.
-    wide = tensor if tensor.is_complex() else tensor.to(torch.float64)
+    wide = tensor if tensor.is_complex() else tensor.to(float64)
     numbers: npt.NDArray[Any] = wide.cpu().resolve_conj().numpy()
     return numbers
