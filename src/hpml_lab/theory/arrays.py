@@ -57,7 +57,11 @@ def of_shape(what: str, values: Values, shape: Sequence[int]) -> Floats:
 
 def like(sample: Array, result: npt.ArrayLike) -> Array:
     """Returns the result as the sample's kind of array, float64."""
-    array: Any = np.array(result, dtype=np.float64, order="C")
+    converted: Array = _converted(sample, np.array(result, dtype=np.float64, order="C"))
+    return converted
+
+
+def _converted(sample: Any, array: Floats) -> Any:
     torch = _torch_of(sample)
     return array if torch is None else torch.from_numpy(array).to(sample.device)
 
