@@ -13,6 +13,7 @@ HpmlError
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class HpmlError(Exception):
@@ -20,11 +21,27 @@ class HpmlError(Exception):
 
 
 class InputError(HpmlError, ValueError):
-    """Bad input: says what, what was got, what is allowed."""
+    """Bad input: says what, what was got, what is allowed.
+
+    Attributes:
+        allowed: the names that would have been accepted; empty where it is about no name.
+    """
+
+    def __init__(self, message: str, allowed: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.allowed = tuple(allowed)
 
 
 class DataError(InputError):
-    """A data file or folder is missing, damaged or truncated; names the file."""
+    """A data file or folder is missing, damaged or truncated; names the file.
+
+    Attributes:
+        path: of the file or folder; None where it is about none.
+    """
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class NothingFitsError(InputError):
@@ -48,7 +65,15 @@ class TimingGapError(MeasurementError):
 
 
 class RunFileError(HpmlError, ValueError):
-    """A saved run is not readable as one; names the file and the place in it."""
+    """A saved run is not readable as one; names the file and the place in it.
+
+    Attributes:
+        path: of the file; None where it is about none.
+    """
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class JournalError(RunFileError):
@@ -63,4 +88,5 @@ def unknown(what: str, got: object, allowed: Iterable[str]) -> InputError:
         got: what was given.
         allowed: the names that would have been accepted.
     """
-    return InputError(f"unknown {what} {got!r}; choose one of: {', '.join(allowed)}")
+    names = list(allowed)
+    return InputError(f"unknown {what} {got!r}; choose one of: {', '.join(names)}", names)

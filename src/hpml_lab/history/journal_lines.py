@@ -101,11 +101,14 @@ def read_journal(path: Path) -> Contents:
         if (size := path.stat().st_size) > LARGEST_BYTES or not path.is_file():
             raise JournalError(
                 f"journal {str(path)!r} is no file of at most {LARGEST_BYTES:,} bytes; "
-                f"it has {size:,}"
+                f"it has {size:,}",
+                path,
             )
         *lines, _torn = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise JournalError(f"journal {str(path)!r} cannot be read: {error.strerror}") from error
+        raise JournalError(
+            f"journal {str(path)!r} cannot be read: {error.strerror}", path
+        ) from error
     return _contents(path, lines)
 
 
@@ -170,4 +173,4 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _damaged(path: Path, why: str, cause: Exception | None = None) -> NoReturn:
-    raise JournalError(f"journal {str(path)!r} cannot be used: {why}") from cause
+    raise JournalError(f"journal {str(path)!r} cannot be used: {why}", path) from cause

@@ -81,7 +81,9 @@ def run_of(path: Path, contents: Contents) -> dict[str, Any]:
         }  # fmt: skip
         msgspec.json.decode(strict_json(run), type=Run)
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        raise JournalError(f"journal {str(path)!r} holds what is no benchmark: {error}") from error
+        raise JournalError(
+            f"journal {str(path)!r} holds what is no benchmark: {error}", path
+        ) from error
     if not benchmarks:
         raise InputError(f"journal {str(path)!r} has nothing measured to save; remove it")
     return run

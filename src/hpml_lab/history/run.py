@@ -153,13 +153,16 @@ def decoded(path: Path, decoder: msgspec.json.Decoder[T]) -> T:
         if (size := path.stat().st_size) > LARGEST_FILE_BYTES:
             raise RunFileError(
                 f"run file {str(path)!r} has {size:,} bytes; at most "
-                f"{LARGEST_FILE_BYTES:,} are read"
+                f"{LARGEST_FILE_BYTES:,} are read",
+                path,
             )
         return _decoded(path.read_bytes(), decoder)
     except OSError as error:
-        raise RunFileError(f"run file {str(path)!r} cannot be read: {error.strerror}") from error
+        raise RunFileError(
+            f"run file {str(path)!r} cannot be read: {error.strerror}", path
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise RunFileError(f"run file {str(path)!r} is not a saved run: {error}") from error
+        raise RunFileError(f"run file {str(path)!r} is not a saved run: {error}", path) from error
 
 
 def _decoded(content: bytes, decoder: msgspec.json.Decoder[T]) -> T:

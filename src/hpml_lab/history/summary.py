@@ -117,7 +117,7 @@ def summarise(paths: Iterable[Path]) -> Iterator[Summary | RunFileError]:
         content = (found.time, found.machine, *((n, c.medians_s) for n, c in found.cases.items()))
         first = seen.setdefault(content, path)
         if found.cases and first != path:
-            yield RunFileError(f"run file {str(path)!r} is a copy of {str(first)!r}")
+            yield RunFileError(f"run file {str(path)!r} is a copy of {str(first)!r}", path)
         else:
             yield found
 

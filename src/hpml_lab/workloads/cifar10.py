@@ -102,7 +102,8 @@ def download(cache: Path) -> Path:
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"CIFAR-10 could not be downloaded to {str(folder)!r} ({error}); check the network, "
-            "or fetch it elsewhere and name its folder as data"
+            "or fetch it elsewhere and name its folder as data",
+            folder,
         ) from error
     return folder
 
@@ -133,14 +134,17 @@ def _binary(folder: Path, split: Split) -> Images:
 def _check_sizes(paths: list[Path]) -> None:
     for path in paths:
         if not path.is_file():
-            raise DataError(f"CIFAR-10 file {str(path)!r} is missing; fetch the data set again")
+            raise DataError(
+                f"CIFAR-10 file {str(path)!r} is missing; fetch the data set again", path
+            )
     largest = max(path.stat().st_size for path in paths)
     for path in paths:
         size = path.stat().st_size
         if size == 0 or size % RECORD_BYTES or size != largest:
             raise DataError(
                 f"CIFAR-10 file {str(path)!r} is truncated: {size:,} bytes, where its files have "
-                f"{_whole(largest):,} (records of {RECORD_BYTES:,}); fetch the data set again"
+                f"{_whole(largest):,} (records of {RECORD_BYTES:,}); fetch the data set again",
+                path,
             )
 
 
@@ -152,11 +156,14 @@ def _records(path: Path) -> NDArray[np.uint8]:
     try:
         records = np.fromfile(path, np.uint8).reshape(-1, RECORD_BYTES)
     except OSError as error:
-        raise DataError(f"CIFAR-10 file {str(path)!r} cannot be read ({error.strerror})") from error
+        raise DataError(
+            f"CIFAR-10 file {str(path)!r} cannot be read ({error.strerror})", path
+        ) from error
     if (largest := int(records[:, 0].max())) >= CLASSES:
         raise DataError(
             f"CIFAR-10 file {str(path)!r} is damaged: it has label {largest}, where labels are 0 "
-            f"to {CLASSES - 1}; fetch the data set again"
+            f"to {CLASSES - 1}; fetch the data set again",
+            path,
         )
     return records
 
@@ -177,7 +184,8 @@ def _read_python(folder: Path, split: Split) -> Images:
         if not check_integrity(folder / name, digest):
             raise DataError(
                 f"CIFAR-10 file {str(folder / name)!r} is missing, damaged or truncated: its MD5 "
-                f"digest is not {digest}; fetch the data set again"
+                f"digest is not {digest}; fetch the data set again",
+                folder / name,
             )
     batches = _Batches(folder, train=split == "train")
     return Images(batches.data, np.asarray(batches.targets, np.int64), "cifar10")

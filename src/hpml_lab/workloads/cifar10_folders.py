@@ -38,7 +38,7 @@ def instead(folder: Path) -> DataError:
     reason = next(_reasons(folder), None) or (
         f"neither {PYTHON_FOLDER}/data_batch_1 nor {BINARY_FOLDER}/data_batch_1.bin is there"
     )
-    return DataError(f"no CIFAR-10 in {str(folder)!r}: {reason}")
+    return DataError(f"no CIFAR-10 in {str(folder)!r}: {reason}", folder)
 
 
 def _reasons(folder: Path) -> Iterator[str]:
@@ -89,4 +89,6 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:
-        raise DataError(f"{str(path.parent)!r} cannot be read ({error.strerror})") from error
+        raise DataError(
+            f"{str(path.parent)!r} cannot be read ({error.strerror})", path.parent
+        ) from error

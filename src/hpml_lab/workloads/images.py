@@ -50,6 +50,7 @@ def existing_folder(data: str) -> Path:
         what = "a file and no" if data and folder.is_file() else "no data"
         raise DataError(
             f"{what} folder at {data!r}; give a folder that holds {PYTHON_FOLDER} or "
-            f"{BINARY_FOLDER}, or one of the words: generated, download"
+            f"{BINARY_FOLDER}, or one of the words: generated, download",
+            folder,
         )
     return folder
