@@ -27,27 +27,6 @@ if TYPE_CHECKING:
     from hpml_lab.workloads.trainer import Trainer
     from hpml_lab.workloads.training import Training
 
-_ERRORS = (
-    "DataError",
-    "HpmlError",
-    "InputError",
-    "JournalError",
-    "MeasurementError",
-    "MemoryLimitError",
-    "NonFiniteLossError",
-    "NothingFitsError",
-    "RunFileError",
-    "TimingGapError",
-)
-_PLACES = dict.fromkeys(_ERRORS, "hpml_lab.errors") | {
-    "Trainer": "hpml_lab.workloads.trainer",
-    "Training": "hpml_lab.workloads.training",
-    "TrainingStep": "hpml_lab.workloads.step",
-    "compare": "hpml_lab.verdict.compare",
-    "plan": "hpml_lab.workloads.plans",
-    "read_run": "hpml_lab.history.run",
-}
-
 __all__ = [
     "DataError",
     "HpmlError",
@@ -66,6 +45,15 @@ __all__ = [
     "plan",
     "read_run",
 ]
+
+_PLACES = {name: "hpml_lab.errors" for name in __all__ if name.endswith("Error")} | {
+    "Trainer": "hpml_lab.workloads.trainer",
+    "Training": "hpml_lab.workloads.training",
+    "TrainingStep": "hpml_lab.workloads.step",
+    "compare": "hpml_lab.verdict.compare",
+    "plan": "hpml_lab.workloads.plans",
+    "read_run": "hpml_lab.history.run",
+}
 
 
 def __getattr__(name: str) -> Any:

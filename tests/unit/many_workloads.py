@@ -1,6 +1,5 @@
 """Workloads of many kinds by name: what people train, small, as functions that return a step."""
 
-import copy
 from functools import partial
 
 import torch
@@ -9,7 +8,6 @@ from sequence_workloads import (
     cells,
     encoder,
     multihead,
-    packed,
     recurrent,
     rotary,
     strided_attention,
@@ -20,6 +18,15 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
+from update_workloads import (
+    OPTIMIZERS,
+    accumulated,
+    averaged,
+    clipped,
+    closure,
+    copied_target,
+    optimized,
+)
 from workload_parts import CLASSES, WIDTH, own, pair, rows, words
 
 
@@ -160,30 +167,6 @@ def computed(batch_size=4, initialise=nn.init.trunc_normal_):
     return pair(model, rows(batch_size))
 
 
-def copied_target(batch_size=4):
-    """A copy of the network, not trained, says where to go."""
-    model = nn.Linear(WIDTH, WIDTH)
-    target = copy.deepcopy(model).requires_grad_(False)
-    inputs = torch.randn(batch_size, WIDTH)
-
-    def loss(outputs, others):
-        return functional.mse_loss(outputs, target(others))
-
-    return pair(model, (inputs, inputs + 1), loss, torch.optim.Adam(model.parameters()))
-
-
-def clipped(batch_size=4):
-    """The norm of all gradients is limited before each update."""
-    model = nn.Sequential(nn.Linear(WIDTH, 30), nn.ReLU(), nn.Linear(30, CLASSES))
-    step = pair(model, rows(batch_size))
-
-    def clip(*_):
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-
-    step.optimizer.register_step_pre_hook(clip)
-    return step
-
-
 class KnownNorm(nn.Module):
     """Root mean squares, times weights that begin as ones."""
 
@@ -240,69 +223,6 @@ def mixed_up(batch_size=4):
     return own(model, rows(batch_size), loss)
 
 
-def averaged(batch_size=4):
-    """A copy follows the weights behind each update."""
-    model = nn.Sequential(nn.Linear(WIDTH, 8), nn.ReLU(), nn.Linear(8, CLASSES))
-    following = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
-    )
-    step = pair(model, rows(batch_size))
-    step.optimizer.register_step_post_hook(lambda *_: following.update_parameters(model))
-    return step
-
-
-class ChosenExperts(nn.Module):
-    """Each row goes to the one of two layers that a third chooses."""
-
-    def __init__(self):
-        super().__init__()
-        self.gate = nn.Linear(WIDTH, 2)
-        self.experts = nn.ModuleList(nn.Linear(WIDTH, CLASSES) for _ in range(2))
-
-    def forward(self, inputs):
-        chosen = self.gate(inputs).argmax(-1)
-        outputs = inputs.new_zeros(len(inputs), CLASSES)
-        for index, expert in enumerate(self.experts):
-            (own,) = torch.where(chosen == index)
-            outputs[own] = expert(inputs[own])
-        return outputs
-
-
-def chosen_experts(batch_size=4):
-    """How many rows an expert has the values say."""
-    return pair(ChosenExperts(), rows(batch_size))
-
-
-def checked(batch_size=4):
-    """The data are looked at before they are trained on."""
-    inputs, labels = rows(batch_size)
-    assert torch.isfinite(inputs).all()
-    return pair(nn.Linear(WIDTH, CLASSES), (inputs, labels))
-
-
-def closure(batch_size=4):
-    """LBFGS, which calls the step itself."""
-    model = nn.Linear(WIDTH, CLASSES)
-    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3, history_size=2)
-    return pair(model, rows(batch_size), optimizer=optimizer)
-
-
-def optimized(batch_size=4, kind=torch.optim.Adam, **options):
-    """Two layers with some optimizer."""
-    model = nn.Sequential(
-        nn.Linear(WIDTH, 24, bias=False), nn.ReLU(), nn.Linear(24, CLASSES, bias=False)
-    )
-    return pair(model, rows(batch_size), optimizer=kind(model.parameters(), **options))
-
-
-def sparse(batch_size=4):
-    """Gradients of an embedding that hold its rows alone."""
-    model = nn.Embedding(50, WIDTH, sparse=True)
-    inputs, _ = words(batch_size)
-    optimizer = torch.optim.SparseAdam(model.parameters())
-    return own(model, inputs, lambda m, b: m(b).square().mean(), optimizer)
-
-
 def bag(batch_size=4):
     """An embedding that adds its words up."""
     model = nn.Sequential(nn.EmbeddingBag(50, WIDTH), nn.Linear(WIDTH, CLASSES))
@@ -334,22 +254,6 @@ def normed(batch_size=4, how=parametrizations.weight_norm):
     return pair(model, rows(batch_size))
 
 
-def lazy(batch_size=4):
-    """A layer whose width its first input says."""
-    return pair(nn.Sequential(nn.LazyLinear(CLASSES)), rows(batch_size))
-
-
-def reading(batch_size=4):
-    """A loss that decides by a value."""
-    model = nn.Linear(WIDTH, CLASSES)
-
-    def loss(model, batch):
-        value = model(batch).square().mean()
-        return value if value.item() > 0 else -value
-
-    return own(model, rows(batch_size)[0], loss)
-
-
 def convolution(batch_size=2, dimensions=1):
     """Of one or three dimensions."""
     kind = {1: nn.Conv1d, 3: nn.Conv3d}[dimensions]
@@ -372,17 +276,6 @@ def spectral(batch_size=2):
         return torch.fft.irfft(torch.fft.rfft(model(batch)), n=WIDTH).square().mean()
 
     return own(model, rows(batch_size)[0], loss)
-
-
-def accumulated(batch_size=4):
-    """A step of its own makes: two halves, gradients added up in the loss."""
-    model = nn.Sequential(nn.Linear(WIDTH, 24), nn.ReLU(), nn.Linear(24, CLASSES))
-
-    def loss(model, batch):
-        halves = zip(*(part.chunk(2) for part in batch), strict=True)
-        return sum(functional.cross_entropy(model(x), y) for x, y in halves) / 2
-
-    return own(model, rows(batch_size), loss)
 
 
 def penalty(batch_size=4):
@@ -408,19 +301,6 @@ def contrastive(batch_size=6):
     return own(model, rows(batch_size)[0], loss)
 
 
-OPTIMIZERS = [
-    (torch.optim.Adafactor, {}),
-    (torch.optim.Muon, {"lr": 0.01}),
-    (torch.optim.NAdam, {}),
-    (torch.optim.RAdam, {}),
-    (torch.optim.Adamax, {}),
-    (torch.optim.ASGD, {}),
-    (torch.optim.Rprop, {}),
-    (torch.optim.Adam, {"amsgrad": True, "foreach": True}),
-    (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "foreach": True}),
-    (torch.optim.AdamW, {"fused": True}),
-    (torch.optim.RMSprop, {"centered": True, "momentum": 0.5}),
-]
 KINDS = {
     "lstm": recurrent,
     "lstm, two layers": partial(recurrent, num_layers=2, dropout=0.2),
@@ -484,15 +364,4 @@ KINDS = {
 } | {
     f"{kind.__name__.lower()} {' '.join(options)}".strip(): partial(optimized, kind=kind, **options)
     for kind, options in OPTIMIZERS
-}
-REFUSED = {
-    "packed sequences": (packed, "_pack_padded_sequence"),
-    "sparse embedding": (sparse, "the gradient of weight is sparse"),
-    "lazy layer": (lazy, "lazy layers cannot be planned; give them their widths"),
-    "a loss that reads": (reading, "cannot be planned on tensors without values"),
-    "chosen experts": (chosen_experts, r"aten.nonzero.default asks for values, as .item\(\), int"),
-    "checked": (
-        checked,
-        r"checked failed at many_workloads.py:\d+: aten._local_scalar_dense.default",
-    ),
 }

@@ -8,7 +8,10 @@ from hpml_lab.errors import InputError
 from hpml_lab.report.fit import sentence
 from hpml_lab.theory.cards import CARDS, card
 from hpml_lab.theory.fitting import Device, fit
+from hpml_lab.theory.gpu_memory import workspace_bytes
+from hpml_lab.theory.memory import Step
 from hpml_lab.theory.timeline import Recorder
+from hpml_lab.workloads.prediction import planned_network
 
 MIB = 2**20
 
@@ -104,3 +107,20 @@ def test_what_a_probe_saw_is_told_and_not_counted():
     device = Device(memory_bytes=2**30, convolution_bytes=37 * 2**20)
     assert device.left_out[0].startswith("workspaces that cuDNN chooses when it runs (up to 37.00")
     assert device.capacity_bytes == 2**30
+
+
+@pytest.mark.parametrize("card_name", ["A100 80GB", "H200", "T4"])
+@pytest.mark.parametrize("network", ["resnet18-cifar", "resnet50"])
+def test_a_step_that_just_fits_is_told_so_in_whole_terms(network, card_name):
+    """The quick answer and the long one agree at the border, and no term is below 0."""
+    known = card(card_name)
+    device = Device(
+        memory_bytes=known.memory_bytes, workspace_bytes=workspace_bytes(known.capability)
+    )
+    planned, step = planned_network(network), Step(batch=2, momentum=0.9)
+    most = planned.largest_batch(step, device)
+    last = planned.fit(step.of(most), device)
+    assert last.fits
+    assert planned.fit(step.of(most + 1), device).fits is False
+    gpu = last.gpu
+    assert min(gpu.rounding_bytes, gpu.workspace_bytes, gpu.cached_bytes) >= 0

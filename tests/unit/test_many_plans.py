@@ -4,7 +4,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from many_workloads import KINDS, REFUSED
+from many_workloads import KINDS
+from refused_workloads import REFUSED
 
 from hpml_lab import plan
 from hpml_lab.errors import InputError

@@ -5,18 +5,26 @@ import torch
 
 from hpml_lab.measure.numerics import numerics
 
+BACKENDS = torch.backends
+PRECISIONS = {
+    "cudnn.conv": BACKENDS.cudnn.conv,
+    "cudnn.rnn": BACKENDS.cudnn.rnn,
+    "cuda.matmul": BACKENDS.cuda.matmul,
+    "mkldnn.conv": BACKENDS.mkldnn.conv,
+    "mkldnn.matmul": BACKENDS.mkldnn.matmul,
+}
+
 
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch):
     """Every setting is what it was, behind the test."""
-    conv, cuda = torch.backends.cudnn.conv, torch.backends.cuda.matmul
-    before = conv.fp32_precision, cuda.fp32_precision, torch.backends.mkldnn.matmul.fp32_precision
+    before = {name: backend.fp32_precision for name, backend in PRECISIONS.items()}
     for name in ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"):
         monkeypatch.delenv(name, raising=False)
     yield
-    conv.fp32_precision, cuda.fp32_precision = before[:2]
-    torch.backends.mkldnn.matmul.fp32_precision = before[2]
-    torch.backends.cudnn.benchmark = False
+    for name, precision in before.items():
+        PRECISIONS[name].fp32_precision = precision
+    BACKENDS.cudnn.benchmark = False
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", None])
@@ -25,45 +33,24 @@ def test_nothing_is_said_of_torch_as_it_is(device):
     assert numerics(device) == {}
 
 
-def test_convolutions_without_tf32_are_another_case():
-    """By the interface of 2.9 and later."""
-    torch.backends.cudnn.conv.fp32_precision = "ieee"
-    assert numerics("cuda") == {"convolution_precision": "float32"}
-    assert numerics("cpu") == {}
-
-
-def test_matrix_products_in_tf32_are_another_case():
-    """Which are exact by default."""
-    torch.backends.cuda.matmul.fp32_precision = "tf32"
-    assert numerics("cuda") == {"matmul_precision": "tf32"}
-    torch.backends.cuda.matmul.fp32_precision = "ieee"
-    assert numerics("cuda") == {}
-
-
-def test_the_cpu_s_products_in_bfloat16_are_another_case():
-    """As after `torch.set_float32_matmul_precision("medium")`."""
-    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
-    assert numerics("cpu") == numerics(None) == {"matmul_precision": "bf16"}
-
-
-def test_the_cpu_s_convolutions_in_bfloat16_are_another_case():
-    """Which are most of what the lab's network does."""
-    before = torch.backends.mkldnn.conv.fp32_precision
-    torch.backends.mkldnn.conv.fp32_precision = "bf16"
-    try:
-        assert numerics("cpu") == {"convolution_precision": "bf16"}
-    finally:
-        torch.backends.mkldnn.conv.fp32_precision = before
-
-
-def test_recurrent_layers_without_tf32_are_another_case():
-    """They have a setting of their own."""
-    before = torch.backends.cudnn.rnn.fp32_precision
-    torch.backends.cudnn.rnn.fp32_precision = "ieee"
-    try:
-        assert numerics("cuda") == {"recurrent_precision": "float32"}
-    finally:
-        torch.backends.cudnn.rnn.fp32_precision = before
+@pytest.mark.parametrize(
+    ("backend", "precision", "device", "said"),
+    [
+        ("cudnn.conv", "ieee", "cuda", {"convolution_precision": "float32"}),
+        ("cudnn.rnn", "ieee", "cuda", {"recurrent_precision": "float32"}),
+        ("cuda.matmul", "tf32", "cuda", {"matmul_precision": "tf32"}),
+        ("cuda.matmul", "ieee", "cuda", {}),
+        ("mkldnn.conv", "bf16", "cpu", {"convolution_precision": "bf16"}),
+        ("mkldnn.matmul", "bf16", "cpu", {"matmul_precision": "bf16"}),
+        ("mkldnn.matmul", "bf16", None, {"matmul_precision": "bf16"}),
+        ("cudnn.conv", "ieee", "cpu", {}),
+        ("mkldnn.conv", "bf16", "cuda", {}),
+    ],
+)
+def test_another_precision_is_another_case(backend, precision, device, said):
+    """By the interface of torch 2.9 and later; what concerns the other device does not count."""
+    PRECISIONS[backend].fp32_precision = precision
+    assert numerics(device) == said
 
 
 def test_what_concerns_cudnn_is_no_matter_of_the_cpu(monkeypatch):

@@ -33,23 +33,30 @@ def cuda_timeline(
     Raises:
         MeasurementError: if the step has more events than that.
     """
-    # The history has no public interface, though torch's own guide to memory uses this one.
     step.zero_grad()
     device = next((tensor.device.index or 0 for tensor in tensors(step.batch)), 0)
-    memory._record_memory_history(context=None, max_entries=max_entries)
-    try:
+    with history_kept(memory, max_entries):
         before = memory._snapshot()
         with _phases_marked(step, memory):
             step()
         trace = memory._snapshot()["device_traces"][device]
-    finally:
-        memory._record_memory_history(enabled=None)
     if len(trace) >= max_entries:
         raise MeasurementError(
             f"the step has {max_entries} events of memory or more, and the first are lost; "
             "raise max_entries"
         )
     return read_trace(_live(before, device), trace, _held(step), _gradients(step))
+
+
+@contextmanager
+def history_kept(memory: Any = torch.cuda.memory, max_entries: int = MAX_ENTRIES) -> Iterator[None]:
+    """A context in which the allocator writes down what it does."""
+    # The history has no public interface, though torch's own guide to memory uses this one.
+    memory._record_memory_history(context=None, max_entries=max_entries)
+    try:
+        yield
+    finally:
+        memory._record_memory_history(enabled=None)
 
 
 def read_trace(

@@ -15,6 +15,7 @@ not known; here each lies above the one before.
 from bisect import bisect_left, insort
 
 from hpml_lab.errors import InputError, MemoryLimitError
+from hpml_lab.theory.scalars import whole
 
 BLOCK_BYTES = 512  # kMinBlockSize
 SMALL_BYTES = 2**20  # kSmallSize: the largest block of the pool for small ones
@@ -73,9 +74,7 @@ class CachingAllocator:
             MemoryLimitError: if the driver cannot give a segment for it, also after all segments
                 without a live block went back.
         """
-        if size_bytes < 1:
-            raise InputError(f"size_bytes is {size_bytes!r}; it must be a whole number, 1 or more")
-        size = -(-size_bytes // BLOCK_BYTES) * BLOCK_BYTES
+        size = block_bytes(whole("size_bytes", size_bytes, 1))
         pool = self._small if size <= SMALL_BYTES else self._large
         address, found = pool.take(size) or self._grow(size)
         if found - size >= pool.least_remainder_bytes:
@@ -112,8 +111,7 @@ class CachingAllocator:
     def _count(self, requested: int, allocated: int) -> None:
         self.requested_bytes += requested
         self.allocated_bytes += allocated
-        if self.allocated_bytes > self.peak_allocated_bytes:
-            self.peak_allocated_bytes = self.allocated_bytes
+        self.peak_allocated_bytes = max(self.peak_allocated_bytes, self.allocated_bytes)
 
     def _grow(self, size: int) -> tuple[int, int]:
         segment = segment_bytes(size)

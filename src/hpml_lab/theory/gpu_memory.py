@@ -27,7 +27,8 @@ class GpuMemory:
     Attributes:
         tensors_bytes: the most raw bytes alive at once.
         rounding_bytes: what blocks are larger than the tensors in them, counters included.
-        workspace_bytes: what the workspace of matrix products adds to the peak.
+        workspace_bytes: what the workspace of matrix products adds to the peak of any amount of
+            memory.
         cached_bytes: held by the allocator beyond the peak of what is allocated.
         context_bytes: taken before the first tensor; None if it is not known.
     """
@@ -115,12 +116,14 @@ def gpu_memory(
     full = plain = replayed(timeline, workspace, counters, capacity_bytes)
     if workspace is not None:
         plain = replayed(timeline, None, counters)
-    tensors = timeline.peak_bytes
+    tensors, allocated = timeline.peak_bytes, full.peak_allocated_bytes
+    # Where memory is tight, blocks lie otherwise than in any amount of it, and closer.
+    added = max(0, allocated - plain.peak_allocated_bytes)
     return GpuMemory(
         tensors_bytes=tensors,
-        rounding_bytes=plain.peak_allocated_bytes - tensors,
-        workspace_bytes=full.peak_allocated_bytes - plain.peak_allocated_bytes,
-        cached_bytes=full.peak_reserved_bytes - full.peak_allocated_bytes,
+        rounding_bytes=allocated - tensors - added,
+        workspace_bytes=added,
+        cached_bytes=full.peak_reserved_bytes - allocated,
         context_bytes=context_bytes,
     )
 
