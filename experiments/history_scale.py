@@ -55,13 +55,13 @@ class Task:
 
 def tasks(folder: Path, last: list[Path]) -> Iterator[Task]:
     """Yields what is timed on a history."""
-    store = "from hpml_lab.history.store import latest, saved_runs"
+    store = "from hpml_lab.runs.store import latest, saved_runs"
     yield _inside("list", folder, store, "assert saved_runs(folder)")
     yield _inside("latest", folder, store, "latest(folder)")
     yield _inside(
         "parse all",
         folder,
-        f"{store}\nfrom hpml_lab.history.summary import summarise",
+        f"{store}\nfrom hpml_lab.runs.summary import summarise",
         "runs = list(summarise(saved_runs(folder)))",
     )
     lab = "from hpml_lab.cli import main; main()"
@@ -218,8 +218,8 @@ def _report(paths: list[Path], root: Path, options: argparse.Namespace, *, ours:
     print(f"{'task':32}{'total s':>10}{'inside s':>10}{'peak MiB':>10}")
     for task in tasks(root, paths[-2:]):
         costs = [cost(task) for _ in range(options.repeats)]
-        inside = [found.inside_s for found in costs if found.inside_s is not None]
-        peak = max(found.peak_bytes for found in costs) / 2**20
+        inside = [result.inside_s for result in costs if result.inside_s is not None]
+        peak = max(result.peak_bytes for result in costs) / 2**20
         within = f"{min(inside):.3f}" if inside else "-"
         print(
             f"{task.name:32}{min(c.total_s for c in costs):10.3f}{within:>10}{peak:10.0f}",

@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 from itertools import permutations
 from pathlib import Path
 
-from hpml_lab.history.run import read_run
-from hpml_lab.history.store import saved_runs
-from hpml_lab.verdict.compare import compare
+from hpml_lab.comparison.compare import compare
+from hpml_lab.runs.reading import read_run
+from hpml_lab.runs.store import saved_runs
 
 
 def main(folder: Path) -> None:
@@ -23,9 +23,9 @@ def main(folder: Path) -> None:
     pairs["quiet, slower"] = [(a, b) for a in runs["quiet"] for b in runs["slower"]]
     print("baseline, contender  comparisons  with a firm verdict  cases")
     for name, chosen in pairs.items():
-        found = [[each.verdict for each in compare([a], [b]).verdicts] for a, b in chosen]
-        firm = sum(not {"regressed", "improved"}.isdisjoint(words) for words in found)
-        words = Counter(word for case in found for word in case)
+        result = [[verdict.verdict for verdict in compare([a], [b]).verdicts] for a, b in chosen]
+        firm = sum(not {"regressed", "improved"}.isdisjoint(words) for words in result)
+        words = Counter(word for case in result for word in case)
         print(f"{name:20} {len(chosen):12} {firm:20}  {dict(words)}")
 
 

@@ -20,9 +20,9 @@ from torch import nn
 from torch.nn import functional
 
 from hpml_lab import TrainingStep, plan
-from hpml_lab.theory.largest_batch import largest_batch
-from hpml_lab.theory.timeline import Timeline
-from hpml_lab.workloads.declared import Workload, workload
+from hpml_lab.memory.largest_batch import largest_batch
+from hpml_lab.memory.timeline import Timeline
+from hpml_lab.training.workload import Workload, workload
 
 MEBIBYTE = 2**20
 WORDS, WIDTH, SIDE, CLASSES = 512, 256, 128, 10

@@ -14,13 +14,14 @@ import torch
 import torchvision
 from torchvision.models import list_models
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "analytic"))
 
 from test_memory_trackers import torch_activations, torch_peak, training_step
 
-from hpml_lab.theory.memory import DTYPES, Step
-from hpml_lab.workloads.networks import build_network
-from hpml_lab.workloads.planning import plan_module
+from hpml_lab.memory.module_plan import plan_module
+from hpml_lab.memory.optimizer_step import PRECISIONS, Step
+from hpml_lab.training.networks import build_network
 
 SMALL = 64
 SIDES = {"alexnet": 224, "inception": 299, "maxvit": 224, "vit": 224, "swin_v2": 256, "swin": 224}
@@ -30,9 +31,9 @@ def compare(name: str) -> None:
     """Prints a line for each dtype."""
     side = next((side for family, side in SIDES.items() if name.startswith(family)), SMALL)
     shape = 3, side, side
-    for dtype in DTYPES:
+    for dtype in PRECISIONS:
         model = build_network(f"torchvision:{name}", classes=1000)
-        step = Step(batch=2, momentum=0.9, dtype=dtype)
+        step = Step(batch_size=2, momentum=0.9, precision=dtype)
         planned = plan_module(model, shape, step)
         training = training_step(model, shape, step)
         peak = planned.peak_bytes - torch_peak(training)

@@ -18,16 +18,16 @@ from time import perf_counter
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "unit"), str(ROOT / "tests" / "analytic")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "analytic")]
 
-from many_workloads import KINDS  # noqa: E402
 from test_memory_trackers import CLASSIFIERS, IN_BFLOAT16  # noqa: E402
 
 from hpml_lab import TrainingStep, plan  # noqa: E402
-from hpml_lab.theory.memory import Step  # noqa: E402
-from hpml_lab.theory.timeline import Timeline  # noqa: E402
-from hpml_lab.workloads.allocations import track  # noqa: E402
-from hpml_lab.workloads.network_step import network_step  # noqa: E402
+from hpml_lab.memory.optimizer_step import Step  # noqa: E402
+from hpml_lab.memory.timeline import Timeline  # noqa: E402
+from hpml_lab.memory.trace import track  # noqa: E402
+from hpml_lab.memory.training_plan import network_step  # noqa: E402
+from support.workloads.kinds import KINDS  # noqa: E402
 
 Peer = Callable[[TrainingStep, Timeline], float]
 
@@ -37,10 +37,10 @@ def torchinfo(step: TrainingStep, watched: Timeline) -> float:
     import torchinfo
 
     inputs = step.batch[0]
-    found = torchinfo.summary(step.models[0], input_data=inputs, verbose=0)
+    result = torchinfo.summary(step.models[0], input_data=inputs, verbose=0)
     apart = ("gradients", "backward"), ("optimizer_state", "before")
     missing = sum(watched.held_bytes(*kind) for kind in apart)
-    return found.total_param_bytes + found.total_input + found.total_output_bytes + missing
+    return result.total_param_bytes + result.total_input + result.total_output_bytes + missing
 
 
 def accelerate(step: TrainingStep, _watched: Timeline) -> float:
@@ -55,7 +55,7 @@ def kitsune(step: TrainingStep, _watched: Timeline) -> float:
     from kitsune.predict import predict_memory
 
     inputs = step.batch[0]
-    found = predict_memory(
+    result = predict_memory(
         step.models[0],
         tuple(inputs.shape[1:]),
         batch_size=inputs.shape[0],
@@ -63,20 +63,20 @@ def kitsune(step: TrainingStep, _watched: Timeline) -> float:
         optimizer=_kind(step),
     )
     parts = ("param", "gradient", "optimizer", "activation")
-    return sum(float(getattr(found, f"{part}_bytes")) for part in parts)
+    return sum(float(getattr(result, f"{part}_bytes")) for part in parts)
 
 
 def vram_check(step: TrainingStep, _watched: Timeline) -> float:
     """Its total."""
     import vram_check
 
-    found = vram_check.analyze(
+    result = vram_check.analyze(
         step.models[0],
         batch_size=step.batch[0].shape[0],
         dtype=step.precision,
         optimizer=_kind(step),
     )
-    return float(found["estimate"].total_bytes)
+    return float(result["estimate"].total_bytes)
 
 
 def _kind(step: TrainingStep) -> str:
@@ -96,7 +96,7 @@ def workloads() -> dict[str, dict[str, Callable[[], TrainingStep]]]:
     classifiers = {}
     for dtype, names in (("float32", CLASSIFIERS), ("bfloat16", IN_BFLOAT16)):
         for name in names:
-            step = Step(batch=2, momentum=0.9, dtype=dtype, implementation="loop")
+            step = Step(batch_size=2, momentum=0.9, precision=dtype, implementation="for-loop")
             classifiers[f"{name} {dtype}"] = network_step(
                 f"torchvision:{name}", 1000, CLASSIFIERS[name], step
             )
@@ -112,14 +112,14 @@ def deviations(function: Callable[[], TrainingStep]) -> tuple[dict[str, float | 
     for _ in range(2):
         step()
     watched = track(step)
-    found: dict[str, float | None] = {"hpml_lab": planned / watched.peak_bytes - 1}
+    result: dict[str, float | None] = {"hpml_lab": planned / watched.peak_bytes - 1}
     for name, peer in PEERS.items():
         try:
-            found[name] = peer(function(), watched) / watched.peak_bytes - 1
+            result[name] = peer(function(), watched) / watched.peak_bytes - 1
         except Exception as error:  # noqa: BLE001 - theirs, whatever it is
             print(f"{name}: {type(error).__name__}: {str(error)[:100]}", file=sys.stderr)
-            found[name] = None
-    return found, seconds
+            result[name] = None
+    return result, seconds
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ def main(runs, slowdown, file, budget_s=BUDGET_S):
         with file.open("a") as kept:
             print(json.dumps(answer), file=kept)
         verdicts = answer["verdicts"]
-        words = [(slowdown > 0 and is_slowed(each), each["verdict"]) for each in verdicts]
+        words = [(slowdown > 0 and is_slowed(one), one["verdict"]) for one in verdicts]
         said.update(words)
         suites += any(word in ("regressed", "improved") for slow, word in words if not slow)
         print(f"run {number}, {answer['pairs']} pairs: {[word for _, word in words]}", flush=True)

@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hpml_lab.history.run import Benchmark, read_run
-from hpml_lab.history.store import saved_runs
+from hpml_lab.runs.reading import read_run
+from hpml_lab.runs.schema import Benchmark
+from hpml_lab.runs.store import saved_runs
+from hpml_lab.stats.intervals import Interval, fresh_process_interval, process_medians
 from hpml_lab.units import percent
-from hpml_lab.verdict.intervals import Interval, fresh_process_interval, process_medians
 
 STOCK_CONFIDENCE = 0.99  # what pytest-benchmark's precision mode speaks of
 
@@ -50,7 +51,7 @@ def hits(runs: list[dict[str, Benchmark]], name: str, read: Reading) -> Iterator
 
 def widths(runs: list[dict[str, Benchmark]], name: str, read: Reading) -> list[float]:
     """Returns how wide each run's interval is, as a share of its lower end."""
-    return sorted(found.relative_width for run in runs if (found := read(run[name])[0]))
+    return sorted(result.relative_width for run in runs if (result := read(run[name])[0]))
 
 
 def main(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.training.step import TrainingStep
 
 
 def matmul():

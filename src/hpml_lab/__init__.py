@@ -1,13 +1,16 @@
 """Measure deep-learning training, save the run, read the answers.
 
-What is named below is imported when it is first asked for: who reads saved runs needs no torch.
+The public names are imported on first use: reading saved runs needs no torch.
 """
 
 from typing import TYPE_CHECKING, Any
 
+from hpml_lab import moved
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from hpml_lab.comparison.compare import compare
     from hpml_lab.errors import (
         DataError,
         HpmlError,
@@ -20,12 +23,11 @@ if TYPE_CHECKING:
         RunFileError,
         TimingGapError,
     )
-    from hpml_lab.history.run import read_run
-    from hpml_lab.verdict.compare import compare
-    from hpml_lab.workloads.plans import plan
-    from hpml_lab.workloads.step import TrainingStep
-    from hpml_lab.workloads.trainer import Trainer
-    from hpml_lab.workloads.training import Training
+    from hpml_lab.memory.workload_plan import plan
+    from hpml_lab.runs.reading import read_run
+    from hpml_lab.training.step import TrainingStep
+    from hpml_lab.training.trainer import Trainer
+    from hpml_lab.training.training import Training
 
 __all__ = [
     "DataError",
@@ -47,13 +49,15 @@ __all__ = [
 ]
 
 _PLACES = {name: "hpml_lab.errors" for name in __all__ if name.endswith("Error")} | {
-    "Trainer": "hpml_lab.workloads.trainer",
-    "Training": "hpml_lab.workloads.training",
-    "TrainingStep": "hpml_lab.workloads.step",
-    "compare": "hpml_lab.verdict.compare",
-    "plan": "hpml_lab.workloads.plans",
-    "read_run": "hpml_lab.history.run",
+    "Trainer": "hpml_lab.training.trainer",
+    "Training": "hpml_lab.training.training",
+    "TrainingStep": "hpml_lab.training.step",
+    "compare": "hpml_lab.comparison.compare",
+    "plan": "hpml_lab.memory.workload_plan",
+    "read_run": "hpml_lab.runs.reading",
 }
+
+moved.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ HpmlError
     └── JournalError    the journal of a run cannot be read or has been damaged
 """
 
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,10 +22,10 @@ class HpmlError(Exception):
 
 
 class InputError(HpmlError, ValueError):
-    """Bad input: says what, what was got, what is allowed.
+    """Bad input: the message names it, its value, and what is allowed.
 
     Attributes:
-        allowed: the names that would have been accepted; empty where it is about no name.
+        allowed: the names that would have been accepted; empty if the error concerns no name.
     """
 
     def __init__(self, message: str, allowed: Iterable[str] = ()) -> None:
@@ -36,7 +37,7 @@ class DataError(InputError):
     """A data file or folder is missing, damaged or truncated; names the file.
 
     Attributes:
-        path: of the file or folder; None where it is about none.
+        path: the file or folder; None if the error concerns none.
     """
 
     def __init__(self, message: str, path: Path | None = None) -> None:
@@ -68,7 +69,7 @@ class RunFileError(HpmlError, ValueError):
     """A saved run is not readable as one; names the file and the place in it.
 
     Attributes:
-        path: of the file; None where it is about none.
+        path: the file; None if the error concerns none.
     """
 
     def __init__(self, message: str, path: Path | None = None) -> None:
@@ -90,3 +91,18 @@ def unknown(what: str, got: object, allowed: Iterable[str]) -> InputError:
     """
     names = list(allowed)
     return InputError(f"unknown {what} {got!r}; choose one of: {', '.join(names)}", names)
+
+
+def clear_frames(error: BaseException) -> None:
+    """Clears the frames of an error and of its causes and contexts.
+
+    Whoever keeps the error (a debugger, a logger) would otherwise keep every tensor of the step.
+    """
+    waiting = [error]
+    while waiting:
+        current = waiting.pop()
+        traceback.clear_frames(current.__traceback__)
+        current.__traceback__ = None
+        # The chain may be a cycle; errors that are done have no traceback any more.
+        earlier = (current.__cause__, current.__context__)
+        waiting += [other for other in earlier if other and other.__traceback__]

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic file writes: a file exists whole or not at all."""
 
 import os
 import tempfile
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 @contextmanager
-def written(content: bytes, folder: Path) -> Iterator[Path]:
-    """Yields a temporary file that is on the disk; afterwards there is none of its name.
+def temporary_file(content: bytes, folder: Path) -> Iterator[Path]:
+    """Yields a temporary file, flushed to the disk; removes it afterwards.
 
     Raises:
-        OSError: if it cannot be written; nothing is left behind.
+        OSError: if it cannot be written; no file remains.
     """
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".saving-")
     try:
@@ -26,11 +26,16 @@ def written(content: bytes, folder: Path) -> Iterator[Path]:
         Path(temporary).unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file in place of what is there.
+def atomic_write(path: Path, content: bytes) -> None:
+    """Writes a file atomically, in place of any that exists.
 
     Raises:
-        OSError: if it cannot be written; what was there still is.
+        OSError: if it cannot be written; an existing file is unchanged.
     """
-    with written(content, path.parent) as temporary:
+    with temporary_file(content, path.parent) as temporary:
         temporary.replace(path)
+
+
+def cache_folder() -> Path:
+    """Returns the user's cache folder for this library: ``$XDG_CACHE_HOME/hpml_lab``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hpml_lab"

@@ -19,10 +19,10 @@ def parse_bytes(what: str, text: str) -> int:
     Raises:
         InputError: for anything else.
     """
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
         raise InputError(f"{what} {text!r} is no size; give bytes, or a size like 16GiB or 80GB")
-    number, prefix, binary = found.groups()
+    number, prefix, binary = match.groups()
     power = " KMGT".index(prefix.upper() or " ")
     return int(float(number) * (1024 if binary else 1000) ** power)
 

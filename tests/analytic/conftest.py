@@ -4,10 +4,11 @@ With -v the largest deviations are listed, how often intervals covered, and how 
 wrong.
 """
 
-import judging
 import pytest
-from agreement import LARGEST
-from covering import TABLE, table
+
+from support import verdict_trials
+from support.coverage_trials import TABLE, table
+from support.laws import LARGEST
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -22,7 +23,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("how often an interval holds the next process, in %")
         for line in table():
             terminalreporter.write_line(line)
-    if judging.VERDICTS:
+    if verdict_trials.VERDICTS:
         terminalreporter.section("suites with a false alarm, and changes seen, in %")
-        for line in judging.table():
+        for line in verdict_trials.table():
             terminalreporter.write_line(line)

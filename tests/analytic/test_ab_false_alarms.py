@@ -5,9 +5,9 @@ from itertools import count
 import numpy as np
 import pytest
 
-from hpml_lab.ab import pairs as pairs_module
-from hpml_lab.ab.pairs import Pairs
-from hpml_lab.history.run import Benchmark, MachineInfo, Run, Stats
+from hpml_lab.comparison.ab import pairs as pairs_module
+from hpml_lab.comparison.ab.pairs import PairedExperiment
+from support.runs import stock_run
 
 CASES = 6
 SUITES = 1000
@@ -39,13 +39,8 @@ class Side:
     def __call__(self, pair, settled):
         logs = 0.02 * np.sin(pair) + self.noise(self.random) + self.change
         seconds = zip(map(str, range(CASES)), np.exp(logs), strict=True)
-        kept = [(name, second) for name, second in seconds if name not in settled]
-        found = Run(MachineInfo(), [_benchmark(*each) for each in kept], "2026", "5")
-        return lambda: found
-
-
-def _benchmark(name, second):
-    return Benchmark(name, name, Stats(second, second, second, 0.0, second, 1))
+        run = stock_run({name: second for name, second in seconds if name not in settled})
+        return lambda: run
 
 
 def words(seed, noise, most, change=0.0):
@@ -53,9 +48,9 @@ def words(seed, noise, most, change=0.0):
     random = np.random.default_rng(seed)
     changes = np.array([change] + [0.0] * (CASES - 1))
     sides = [Side(random, noise, changes * contender) for contender in (0, 1)]
-    pairs = Pairs(*sides, seed, ALPHA, 0.02)
-    found = pairs.run(lambda: pairs.count >= most)
-    return [verdict.verdict for verdict in found.verdicts]
+    pairs = PairedExperiment(*sides, seed, ALPHA, 0.02)
+    result = pairs.run(lambda: pairs.count >= most)
+    return [verdict.verdict for verdict in result.verdicts]
 
 
 def alarms(noise):
@@ -71,9 +66,9 @@ def alarms(noise):
 @pytest.mark.parametrize("noise", [normal, heavy, crowded], ids=lambda noise: noise.__name__)
 def test_equal_sides_raise_few_alarms(noise):
     """In 1 % of suites at most, whatever the noise and however often they are looked at."""
-    found = alarms(noise)
-    print(f"{noise.__name__}: {found} of {SUITES} suites with a false alarm")  # noqa: T201 (a figure)
-    assert found <= ALPHA * SUITES
+    result = alarms(noise)
+    print(f"{noise.__name__}: {result} of {SUITES} suites with a false alarm")  # noqa: T201 (a figure)
+    assert result <= ALPHA * SUITES
 
 
 @pytest.mark.slow
@@ -88,7 +83,7 @@ def test_looking_at_full_alpha_each_time_would_not_do(monkeypatch):
 @pytest.mark.parametrize(("change", "most"), [(0.05, 8), (0.10, 5)])
 def test_a_change_is_found(change, most):
     """5 % within eight pairs and 10 % within five, where processes differ by 1 %: nine of ten."""
-    found = [words(seed, normal, most, change)[0] for seed in range(200)]
-    print(f"{change:.0%}: {found.count('regressed') / 200:.1%} found")  # noqa: T201 (a figure)
-    assert found.count("regressed") >= 0.9 * 200
-    assert "improved" not in found
+    result = [words(seed, normal, most, change)[0] for seed in range(200)]
+    print(f"{change:.0%}: {result.count('regressed') / 200:.1%} found")  # noqa: T201 (a figure)
+    assert result.count("regressed") >= 0.9 * 200
+    assert "improved" not in result

@@ -5,18 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import strategies
 import torch
-from agreement import agree, must_reject
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory.accounting import Cost, batch_norm, convolution, linear, pooling
-from hpml_lab.theory.resnet import ResNet
-from hpml_lab.workloads.networks import build_network
+from hpml_lab.memory.accounting import Cost, batch_norm, convolution, linear, pooling
+from hpml_lab.memory.resnet import ResNet
+from hpml_lab.training.networks import build_network
+from support import strategies
+from support.laws import agree, must_reject
 
 
 def counted(model, shape, first):
@@ -59,7 +59,7 @@ class Convolution:
         )
         return counted(alone.module(), (alone.inputs, *alone.image), self.first)
 
-    def of(self, convolution):
+    def evaluate(self, convolution):
         """Returns what a closed form says about the layer."""
         size = (self.inputs, self.outputs, self.kernel, self.image)
         return convolution(*size, **self.options, first=self.first)
@@ -85,7 +85,7 @@ def convolutions(draw):
 
 def convolution_law(convolution, case):
     """Parameters, tensors and FLOP are those of torch."""
-    cost, module = case.of(convolution), case.module()
+    cost, module = case.evaluate(convolution), case.module()
     parameters = list(module.parameters())
     forward, backward = (case.options["groups"] * flops for flops in case.one_group())
     oracle = [sum(p.numel() for p in parameters), len(parameters), forward, backward]

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpml_lab.errors import InputError, MemoryLimitError
-from hpml_lab.theory import allocator as rules
-from hpml_lab.theory.allocator import CachingAllocator, block_bytes, segment_bytes
+from hpml_lab.memory import allocator as rules
+from hpml_lab.memory.allocator import CachingAllocator, block_bytes, segment_bytes
 
 KIB = 2**10
 MIB = 2**20

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-import strategies
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory import convolution, dropout, pooling, trajectory
+from hpml_lab.theory import convolution, dropout, dropout_training, pooling
 from hpml_lab.theory.arrays import floats, like
+from support import strategies
 
 KEEP = 0.5
 # Each takes a matrix (n, d) of ones, as it is presented, and gives arrays of its kind.
@@ -23,8 +23,8 @@ FUNCTIONS = {
     "rescale": lambda X: dropout.rescale(X, KEEP),
     "ridge_design": lambda X: dropout.ridge_design(X, dropout.tikhonov_matrix(X, KEEP), 1),
     "ridge_weights": lambda X: dropout.ridge_weights(X[0], dropout.tikhonov_matrix(X, KEEP), 1),
-    "expected_hessian": lambda X: trajectory.expected_hessian(X, KEEP),
-    "expected_weights": lambda X: trajectory.expected_weights(X, X[:, 0], KEEP, 0.1, 3),
+    "expected_hessian": lambda X: dropout_training.expected_hessian(X, KEEP),
+    "expected_weights": lambda X: dropout_training.expected_weights(X, X[:, 0], KEEP, 0.1, 3),
     "weight_gradient": lambda X: convolution.weight_gradient(X, X),
     "bias_gradient": convolution.bias_gradient,
     "weights_after_sgd": lambda X: convolution.weights_after_sgd(X[:1, :1], [X], [X], 0.1),

@@ -6,8 +6,8 @@ from importlib import resources
 import pytest
 
 from hpml_lab.claims import published
-from hpml_lab.claims.decide import all_checks, decide
 from hpml_lab.claims.ledger import ledger
+from hpml_lab.labs.claim_decisions import all_checks, decide
 
 OPPOSITE = {"confirmed": "refuted", "refuted": "confirmed"}
 

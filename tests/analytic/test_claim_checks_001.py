@@ -10,23 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from hpml_lab.claims import published
-from hpml_lab.claims.checks import (
-    convolution,
-    dropout,
-    dropout_runs,
-    edge_outcomes,
-    formulas,
-    memory_lab,
-    pooling,
-    ridge,
-    stripes,
-    tikhonov,
-    update_rules,
-)
-from hpml_lab.claims.decide import decide
+from hpml_lab.claims import checking, published
+from hpml_lab.claims.checks import convolution, pooling, tikhonov
 from hpml_lab.claims.ledger import ledger
-from hpml_lab.workloads.edge_training import EdgeTraining
+from hpml_lab.labs.claim_decisions import decide
+from hpml_lab.labs.dropout import checks as dropout
+from hpml_lab.labs.dropout import checks as dropout_runs
+from hpml_lab.labs.edges import checks as edge_outcomes
+from hpml_lab.labs.edges import checks as stripes
+from hpml_lab.labs.edges.training import EdgeTraining
+from hpml_lab.labs.memory_plan import checks as memory_lab
+from hpml_lab.labs.optimizers import checks as update_rules
 
 
 @pytest.mark.parametrize(
@@ -52,9 +46,9 @@ def test_a_changed_number_flips_its_check(monkeypatch, claim_id, old, new):
 
 def test_numbers_that_differ_are_not_equal():
     """A difference of one part in a million, or another shape, is found and shown."""
-    assert formulas.equal([1.0, 2.0], [1.0, 2.0], "sum").holds
-    assert not formulas.equal([1.0, 2.000002], [1.0, 2.0], "sum").holds
-    unlike = formulas.equal([[1.0, 2.0]], [1.0, 2.0], "sum")
+    assert checking.equal([1.0, 2.0], [1.0, 2.0], "sum").holds
+    assert not checking.equal([1.0, 2.000002], [1.0, 2.0], "sum").holds
+    unlike = checking.equal([[1.0, 2.0]], [1.0, 2.0], "sum")
     assert not unlike.holds
     assert "1 x 2" in unlike.evidence
 
@@ -88,8 +82,8 @@ def test_right_matrix_between_is_found_right():
 
 def test_design_with_the_inverse_on_the_right_is_found_right():
     """With the inverse of G behind X, square or not, the design that was refuted holds."""
-    assert ridge.ridge_minimum(ridge.design).holds
-    assert ridge.ridge_minimum(ridge.design, tikhonov.SQUARE).holds
+    assert tikhonov.ridge_minimum(tikhonov.design).holds
+    assert tikhonov.ridge_minimum(tikhonov.design, tikhonov.SQUARE).holds
 
 
 def test_division_by_the_norm_is_found_right():
@@ -97,9 +91,9 @@ def test_division_by_the_norm_is_found_right():
 
     def right(x, keep):
         norms = np.linalg.norm(x, axis=0)
-        return np.sqrt(ridge.LAMBDA * keep / (1 - keep)) * x / norms
+        return np.sqrt(tikhonov.LAMBDA * keep / (1 - keep)) * x / norms
 
-    assert ridge.ridge_minimum(right).holds
+    assert tikhonov.ridge_minimum(right).holds
 
 
 def test_pixel_of_a_cross_correlation_is_found_right():

@@ -2,17 +2,16 @@
 
 import numpy as np
 import pytest
-import rational
-import strategies
 import torch
-from agreement import agree, must_reject
 from hypothesis import given
 from hypothesis import strategies as st
-from rational import exact
 from torch.nn import functional
 
 from hpml_lab.errors import InputError
 from hpml_lab.theory.convolution import bias_gradient, weight_gradient, weights_after_sgd
+from support import rational, strategies
+from support.laws import agree, must_reject, planted
+from support.rational import exact
 
 ANY = strategies.convolutions()
 PLAIN = strategies.convolutions(dimensions=(2,), strided=False)
@@ -158,16 +157,10 @@ def test_the_loops_without_a_mistake_pass(case):
     weight_law(variant(), case)
 
 
-@pytest.mark.parametrize("name", WRONG_WEIGHTS)
-def test_the_weight_law_rejects(name):
-    """A gradient with a planted mistake differs from autograd's."""
-    must_reject(weight_law, WRONG_WEIGHTS[name], ANY)
-
-
-@pytest.mark.parametrize("name", WRONG_BIASES)
-def test_the_bias_law_rejects(name):
-    """A bias gradient of zero, of means or of one image differs from autograd's."""
-    must_reject(bias_law, WRONG_BIASES[name], ANY)
+@planted((weight_law, WRONG_WEIGHTS, ANY), (bias_law, WRONG_BIASES, ANY))
+def test_a_planted_fault_breaks_the_law(law, wrong, cases):
+    """A gradient of weights or bias with a mistake differs from autograd's."""
+    must_reject(law, wrong, cases)
 
 
 def test_a_literal_gradient():

@@ -4,15 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import rational
-import strategies
-from agreement import agree, must_reject
 from hypothesis import given
 from hypothesis import strategies as st
-from rational import exact
 
 from hpml_lab.errors import InputError
 from hpml_lab.theory import dropout
+from support import rational, strategies
+from support.laws import agree, must_reject, planted
+from support.rational import exact
 
 SMALL = strategies.regressions(rows=4, size=8)
 ANY = strategies.regressions()
@@ -26,13 +25,14 @@ def norms(X):
     return np.sqrt((np.asarray(X, float) ** 2).sum(axis=0))
 
 
-def loss_with(fit, penalty):
-    """A loss with another factor of the fit, and another penalty by (keep, norms, w)."""
+def loss_with(fit=lambda keep: keep, penalty=lambda keep: keep * (1 - keep), power=1):
+    """A loss with another factor of the fit or the penalty, or another power of the norms."""
 
     def loss(X, y, w, keep):
         X, y, w = (np.asarray(a, float) for a in (X, y, w))
         residual = y - fit(keep) * (X @ w)
-        return (residual**2).sum() + penalty(keep, norms(X), w.reshape(len(w), -1).T)
+        weighted = norms(X) ** power * w.reshape(len(w), -1).T
+        return (residual**2).sum() + penalty(keep) * (weighted**2).sum()
 
     return loss
 
@@ -159,25 +159,13 @@ def test_the_jump_is_what_lies_between_the_limit_and_no_dropout(case):
 
 
 WRONG_LOSSES = {
-    "keep missing in the fit": loss_with(
-        lambda keep: 1, lambda keep, g, w: keep * (1 - keep) * ((g * w) ** 2).sum()
-    ),
-    "keep squared in the fit": loss_with(
-        lambda keep: keep**2, lambda keep, g, w: keep * (1 - keep) * ((g * w) ** 2).sum()
-    ),
-    "keep missing in the penalty": loss_with(
-        lambda keep: keep, lambda keep, g, w: (1 - keep) * ((g * w) ** 2).sum()
-    ),
-    "1 - keep missing in the penalty": loss_with(
-        lambda keep: keep, lambda keep, g, w: keep * ((g * w) ** 2).sum()
-    ),
-    "keep squared in the penalty": loss_with(
-        lambda keep: keep, lambda keep, g, w: keep**2 * (1 - keep) * ((g * w) ** 2).sum()
-    ),
-    "squared norms": loss_with(
-        lambda keep: keep, lambda keep, g, w: keep * (1 - keep) * ((g**2 * w) ** 2).sum()
-    ),
-    "no penalty": loss_with(lambda keep: keep, lambda keep, g, w: 0.0),
+    "keep missing in the fit": loss_with(fit=lambda keep: 1),
+    "keep squared in the fit": loss_with(fit=lambda keep: keep**2),
+    "keep missing in the penalty": loss_with(penalty=lambda keep: 1 - keep),
+    "1 - keep missing in the penalty": loss_with(penalty=lambda keep: keep),
+    "keep squared in the penalty": loss_with(penalty=lambda keep: keep**2 * (1 - keep)),
+    "squared norms": loss_with(power=2),
+    "no penalty": loss_with(penalty=lambda keep: 0),
 }
 WRONG_MATRICES = {
     "squared norms": lambda X, keep: np.sqrt((1 - keep) / keep) * np.diag(norms(X) ** 2),
@@ -202,7 +190,11 @@ def gram(X):
     return A, np.diag(np.diag(A))
 
 
-def minimiser_with(quadratic, linear, penalty):
+def minimiser_with(
+    quadratic=lambda keep: keep**2,
+    linear=lambda keep: keep,
+    penalty=lambda keep: keep * (1 - keep),
+):
     """Weights from other powers of keep, for the wrong variants."""
 
     def minimiser(X, y, keep):
@@ -213,29 +205,24 @@ def minimiser_with(quadratic, linear, penalty):
     return minimiser
 
 
+def one(_keep):
+    """No power of keep, for the wrong variants."""
+    return 1
+
+
 WRONG_MINIMISERS = {
-    "keep squared missing": minimiser_with(
-        lambda keep: 1, lambda keep: keep, lambda keep: keep * (1 - keep)
-    ),
-    "keep once, not squared": minimiser_with(
-        lambda keep: keep, lambda keep: keep, lambda keep: keep * (1 - keep)
-    ),
-    "keep missing beside the targets": minimiser_with(
-        lambda keep: keep**2, lambda keep: 1, lambda keep: keep * (1 - keep)
-    ),
-    "already rescaled": minimiser_with(
-        lambda keep: 1, lambda keep: 1, lambda keep: (1 - keep) / keep
-    ),
-    "odds of keeping": minimiser_with(
-        lambda keep: keep, lambda keep: 1, lambda keep: keep**2 / (1.01 - keep)
-    ),
+    "keep squared missing": minimiser_with(one),
+    "keep once, not squared": minimiser_with(lambda keep: keep),
+    "keep missing beside the targets": minimiser_with(linear=one),
+    "already rescaled": minimiser_with(one, one, lambda keep: (1 - keep) / keep),
+    "odds of keeping": minimiser_with(lambda k: k, one, lambda k: k**2 / (1.01 - k)),
 }
 WRONG_INVERTED = {
     "not rescaled": lambda X, y, drop: dropout.minimiser(X, y, 1 - drop),
     "drop taken for keep": lambda X, y, drop: dropout.inverted_minimiser(X, y, 1 - drop),
-    "drop for its odds": lambda X, y, drop: minimiser_with(
-        lambda keep: 1, lambda keep: 1, lambda keep: 1 - keep
-    )(X, y, 1 - drop),
+    "drop for its odds": lambda X, y, drop: minimiser_with(one, one, lambda keep: 1 - keep)(
+        X, y, 1 - drop
+    ),
 }
 WRONG_LIMITS = {
     "the minimum norm": lambda X, y: dropout.minimiser(X, y, 1.0),
@@ -246,34 +233,16 @@ WRONG_LIMITS = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG_LOSSES)
-def test_the_loss_law_rejects(name):
-    """A loss with a planted mistake differs from the enumeration."""
-    must_reject(loss_law, WRONG_LOSSES[name], SMALL)
-
-
-@pytest.mark.parametrize("name", WRONG_MATRICES)
-def test_the_penalty_law_rejects(name):
-    """A Tikhonov matrix with a planted mistake gives another loss than the enumeration."""
-    must_reject(penalty_law, WRONG_MATRICES[name], PENALISED)
-
-
-@pytest.mark.parametrize("name", WRONG_MINIMISERS)
-def test_the_minimiser_law_rejects(name):
-    """Normal equations with a planted mistake have another solution."""
-    must_reject(minimiser_law, WRONG_MINIMISERS[name], ANY)
-
-
-@pytest.mark.parametrize("name", WRONG_INVERTED)
-def test_the_inverted_law_rejects(name):
-    """Mixing up the two conventions is noticed."""
-    must_reject(inverted_law, WRONG_INVERTED[name], DROPPED)
-
-
-@pytest.mark.parametrize("name", WRONG_LIMITS)
-def test_the_limit_law_rejects(name):
-    """Another choice among the least-squares weights is noticed."""
-    must_reject(limit_law, WRONG_LIMITS[name], ANY)
+@planted(
+    (loss_law, WRONG_LOSSES, SMALL),
+    (penalty_law, WRONG_MATRICES, PENALISED),
+    (minimiser_law, WRONG_MINIMISERS, ANY),
+    (inverted_law, WRONG_INVERTED, DROPPED),
+    (limit_law, WRONG_LIMITS, ANY),
+)
+def test_a_planted_fault_breaks_the_law(law, wrong, cases):
+    """Losses, penalties, minimisers of either convention and limits with a mistake are seen."""
+    must_reject(law, wrong, cases)
 
 
 def test_ordinary_least_squares_of_the_lab():

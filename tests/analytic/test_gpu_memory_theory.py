@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpml_lab.errors import InputError, MemoryLimitError
-from hpml_lab.theory.gpu_memory import GpuMemory, Workspace, gpu_memory, workspace_bytes
-from hpml_lab.theory.timeline import PHASES, Recorder
+from hpml_lab.memory.gpu import GpuMemory, Workspace, gpu_memory, workspace_bytes
+from hpml_lab.memory.timeline import PHASES, Recorder
 
 MIB = 2**20
 

@@ -5,7 +5,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-from agreement import agree, must_reject
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from hpml_lab.theory.convolution import (
     weight_gradient_terms,
     weight_gradient_variance,
 )
+from support.laws import agree, must_reject, planted
 
 
 @dataclass(frozen=True)
@@ -199,16 +199,10 @@ WRONG_COVARIANCES = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG_VARIANCES)
-def test_the_variance_law_rejects(name):
-    """A variance with another power or another side differs from the enumeration."""
-    must_reject(variance_law, WRONG_VARIANCES[name], SIMPLE)
-
-
-@pytest.mark.parametrize("name", WRONG_COVARIANCES)
-def test_the_covariance_law_rejects(name):
-    """A covariance with a planted mistake differs from the enumeration."""
-    must_reject(covariance_law, WRONG_COVARIANCES[name], gradients())
+@planted((variance_law, WRONG_VARIANCES, SIMPLE), (covariance_law, WRONG_COVARIANCES, gradients()))
+def test_a_planted_fault_breaks_the_law(law, wrong, cases):
+    """Another power, another side, or weights that are correlated differ from the enumeration."""
+    must_reject(law, wrong, cases)
 
 
 def test_the_lab_s_variance():

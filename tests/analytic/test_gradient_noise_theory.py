@@ -1,18 +1,14 @@
 """How far SGD through dropout wanders: against real runs under every sequence of masks."""
 
-from fractions import Fraction
-from itertools import product
-
 import numpy as np
 import pytest
-import rational
-from agreement import agree, must_reject
-from descent import runs, sgd
 from hypothesis import given
-from rational import exact
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory.gradient_noise import standard_errors, weights_covariance
+from hpml_lab.theory.dropout_training import standard_errors, weights_covariance
+from support.gradient_descent import every_end, runs
+from support.laws import agree, must_reject
+from support.rational import exact
 
 X, Y = np.array([[10.0, 1.0]]), np.array([11.0])
 ONE_OUTPUT = runs(steps=2, rows=2, size=3).filter(lambda run: run.data.y.ndim == 1)
@@ -20,14 +16,11 @@ ONE_OUTPUT = runs(steps=2, rows=2, size=3).filter(lambda run: run.data.y.ndim ==
 
 def every_sequence(run):
     """Returns the covariance of the last weights over every sequence of masks, in fractions."""
-    choices = list(rational.masks(run.data.X.shape, 1 - run.drop))
     size = len(run.data.w)
     mean, square = exact(np.zeros(size)), exact(np.zeros((size, size)))
-    for sequence in product(choices, repeat=run.steps):
-        chance = np.prod([chance for _, chance in sequence], initial=Fraction(1))
-        if chance:
-            w = sgd(run, [mask for mask, _ in sequence])[:, 0]
-            mean, square = mean + chance * w, square + chance * np.multiply.outer(w, w)
+    for chance, weights in every_end(run):
+        w = weights[:, 0]
+        mean, square = mean + chance * w, square + chance * np.multiply.outer(w, w)
     return square - np.multiply.outer(mean, mean)
 
 
@@ -109,8 +102,8 @@ def test_one_step_of_the_lab_by_hand():
 def test_standard_errors_are_those_of_the_mean():
     """Four seeds at w1 = 0.22 + 0.11 after one step: one standard error of 0.22 / 2 above."""
     weights = np.array([[0.33, 0.022]] * 4)
-    found = standard_errors(weights, X, Y, 0.5, 1e-3, 1)
-    assert found == pytest.approx([1, 0], abs=1e-9)
+    result = standard_errors(weights, X, Y, 0.5, 1e-3, 1)
+    assert result == pytest.approx([1, 0], abs=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -3,27 +3,27 @@
 `pytest tests/analytic/test_interval_coverage.py -v` prints the table.
 """
 
-import machines
 import numpy as np
 import pytest
-from covering import ROUNDS, SESSIONS, fewest, ours, share_covered, stock
 
-from hpml_lab.verdict.intervals import fresh_process_intervals, prediction_interval
-from hpml_lab.verdict.student import t_quantile
+from hpml_lab.stats.intervals import fresh_process_intervals, prediction_interval
+from hpml_lab.stats.shrinkage import t_quantile
+from support import simulated_machines
+from support.coverage_trials import ROUNDS, SESSIONS, fewest, ours, share_covered, stock
 
 COVERS = 0.94
 COUNTS = (3, 5, 10)
 MACHINES = [
-    machines.quiet,
-    machines.noisy,
-    machines.heavy_tails,
-    machines.heavier_tails,
-    machines.skewed,
-    machines.drifting,
-    machines.correlated,
-    machines.periodic_rounds,
-    machines.periodic_processes,
-    machines.slow_first,
+    simulated_machines.quiet,
+    simulated_machines.noisy,
+    simulated_machines.heavy_tails,
+    simulated_machines.heavier_tails,
+    simulated_machines.skewed,
+    simulated_machines.drifting,
+    simulated_machines.correlated,
+    simulated_machines.periodic_rounds,
+    simulated_machines.periodic_processes,
+    simulated_machines.slow_first,
 ]
 
 
@@ -42,13 +42,15 @@ def of_a_suite(machine, processes, cases=40):
     rng = np.random.default_rng([2027, processes])
     suites = SESSIONS // cases // 4
     logs = np.log(np.median(machine(rng, (suites * cases, processes + 1, ROUNDS)), -1))
-    logs = (logs - np.log(machines.STEP_S)) * np.exp(0.6 * rng.standard_normal((len(logs), 1)))
+    logs = (logs - np.log(simulated_machines.STEP_S)) * np.exp(
+        0.6 * rng.standard_normal((len(logs), 1))
+    )
     hits, ratios = [], []
     for suite in np.exp(logs).reshape(suites, cases, processes + 1):
         seen = [[[second] for second in case[:-1]] for case in suite]
         intervals = fresh_process_intervals(seen)
-        hits += [case[-1] in found for case, found in zip(suite, intervals, strict=True)]
-        ratios += [found.high_s / found.low_s for found in intervals]
+        hits += [case[-1] in result for case, result in zip(suite, intervals, strict=True)]
+        ratios += [result.high_s / result.low_s for result in intervals]
     return np.mean(hits), np.median(ratios)
 
 
@@ -62,8 +64,10 @@ def test_a_suite_s_intervals_cover_too(machine, processes):
 
 def test_a_suite_s_intervals_are_narrower():
     """Where processes differ by 3 %, three of them alone know 1.40x, with their suite 1.21x."""
-    _, ratio = of_a_suite(machines.noisy, 3)
-    logs = np.log(np.median(machines.noisy(np.random.default_rng(0), (SESSIONS, 3, ROUNDS)), -1))
+    _, ratio = of_a_suite(simulated_machines.noisy, 3)
+    logs = np.log(
+        np.median(simulated_machines.noisy(np.random.default_rng(0), (SESSIONS, 3, ROUNDS)), -1)
+    )
     low, high = prediction_interval(logs)
     assert ratio < 1.25 < 1.35 < np.median(np.exp(high - low))
 
@@ -74,7 +78,9 @@ def test_rounds_of_one_process_do_not_cover_the_next(machine):
 
     Even without any difference between processes it covers 92 %: it is not made to predict.
     """
-    assert share_covered(machine, 1, stock) < (0.94 if machine is machines.quiet else 0.65)
+    assert share_covered(machine, 1, stock) < (
+        0.94 if machine is simulated_machines.quiet else 0.65
+    )
 
 
 @pytest.mark.parametrize("processes", COUNTS)
@@ -86,7 +92,7 @@ def test_a_mode_that_no_process_showed_is_not_covered(share, processes):
     equal modes. More processes make it rarer.
     """
     ceiling = 1 - share**processes * (1 - share) - (1 - share) ** processes * share
-    covered = share_covered(machines.two_modes(share), processes)
+    covered = share_covered(simulated_machines.two_modes(share), processes)
     assert ceiling - 0.035 < covered < ceiling + 0.035
 
 
@@ -96,12 +102,12 @@ def test_a_machine_that_changes_slower_than_a_run_lasts(processes):
 
     The run speaks of the machine as it was while it ran.
     """
-    assert 0.85 < share_covered(machines.slow_period, processes) < 0.99
+    assert 0.85 < share_covered(simulated_machines.slow_period, processes) < 0.99
 
 
 def test_with_two_processes_the_interval_covers_too():
     """Two are enough for an interval that holds, however wide."""
-    assert share_covered(machines.heavy_tails, 2, _plain(0.975)) >= fewest(COVERS)
+    assert share_covered(simulated_machines.heavy_tails, 2, _plain(0.975)) >= fewest(COVERS)
 
 
 def _plain(probability):
@@ -125,7 +131,7 @@ def _of_the_mean(seconds):
     return np.exp(logs.mean(-1) - margin), np.exp(logs.mean(-1) + margin)
 
 
-@pytest.mark.parametrize("machine", [machines.heavy_tails, machines.skewed])
+@pytest.mark.parametrize("machine", [simulated_machines.heavy_tails, simulated_machines.skewed])
 def test_the_textbook_interval_would_be_caught(machine):
     """Without the half kept back for the tails, the interval fails here."""
     assert share_covered(machine, 5, _plain(0.975)) < fewest(COVERS)
@@ -134,7 +140,7 @@ def test_the_textbook_interval_would_be_caught(machine):
 
 def test_an_interval_of_the_middle_would_be_caught():
     """The confidence interval of the mean of processes is not one for the next process."""
-    assert share_covered(machines.noisy, 3, _of_the_mean) < fewest(COVERS)
+    assert share_covered(simulated_machines.noisy, 3, _of_the_mean) < fewest(COVERS)
 
 
 def test_normal_noise_is_covered_as_often_as_the_formula_says():

@@ -25,23 +25,23 @@ def test_a_gpu_beside_many_cores():
 
     391 batches with 8 workers that take 50 ms each to start: 0.4 + 0.017 + 390 x 0.002 = 1.197 s.
     """
-    found = Pipeline(load_s=0.015, step_s=0.002, cores=16)
-    assert found.floor_s == 0.002
-    assert found.batch_s(0) == pytest.approx(0.017)
-    assert found.batch_s(7) == pytest.approx(0.015 / 7)
-    assert found.enough_workers() == 8
-    assert (found.bound(7), found.bound(8), found.bound(8, copy_s=0.0015)) == (
+    result = Pipeline(load_s=0.015, step_s=0.002, cores=16)
+    assert result.floor_s == 0.002
+    assert result.batch_s(0) == pytest.approx(0.017)
+    assert result.batch_s(7) == pytest.approx(0.015 / 7)
+    assert result.enough_workers() == 8
+    assert (result.bound(7), result.bound(8), result.bound(8, copy_s=0.0015)) == (
         "loading", "compute", "copy",
     )  # fmt: skip
-    assert found.epoch_s(391, 8, start_s=0.05) == pytest.approx(1.197)
+    assert result.epoch_s(391, 8, start_s=0.05) == pytest.approx(1.197)
 
 
 def test_a_gpu_beside_few_cores():
     """Four cores do 17 ms of work in 4.25 ms at best: four workers get there, and no more help."""
-    found = Pipeline(load_s=0.015, step_s=0.002, cores=4)
-    assert found.floor_s == pytest.approx(0.00425)
-    assert found.enough_workers() == 4
-    assert (found.bound(3), found.bound(4)) == ("loading", "cores")
+    result = Pipeline(load_s=0.015, step_s=0.002, cores=4)
+    assert result.floor_s == pytest.approx(0.00425)
+    assert result.enough_workers() == 4
+    assert (result.bound(3), result.bound(4)) == ("loading", "cores")
 
 
 def test_training_on_the_processors_themselves():
@@ -50,11 +50,11 @@ def test_training_on_the_processors_themselves():
     One worker takes half of a core for the 40 ms in which the step is then done, and loads for
     20 ms; the other 10 ms follow: 50 ms again. Two workers load for 20 ms each: 40 ms are enough.
     """
-    found = Pipeline(load_s=0.03, step_s=0.02, cores=2, step_cores=2)
-    assert [found.batch_s(n) for n in (0, 1, 2, 4)] == pytest.approx([0.05, 0.05, 0.04, 0.04])
-    assert found.enough_workers() == 2
-    assert (found.bound(0), found.bound(1), found.bound(2)) == ("loading", "loading", "cores")
-    assert found.best_workers(16, [0, 1, 2, 4], start_s=0.01) == 2
+    result = Pipeline(load_s=0.03, step_s=0.02, cores=2, step_cores=2)
+    assert [result.batch_s(n) for n in (0, 1, 2, 4)] == pytest.approx([0.05, 0.05, 0.04, 0.04])
+    assert result.enough_workers() == 2
+    assert (result.bound(0), result.bound(1), result.bound(2)) == ("loading", "loading", "cores")
+    assert result.best_workers(16, [0, 1, 2, 4], start_s=0.01) == 2
 
 
 def test_training_in_lock_step_wins_nothing_from_short_loading():
@@ -62,31 +62,31 @@ def test_training_in_lock_step_wins_nothing_from_short_loading():
 
     So a batch takes 30 ms with any number of workers and with none, and starting them is lost.
     """
-    found = Pipeline(load_s=0.01, step_s=0.02, cores=2, step_cores=2)
-    assert [found.batch_s(n) for n in (0, 1, 2, 4)] == pytest.approx([0.03] * 4)
-    assert found.enough_workers() == 0
-    assert found.best_workers(16, [0, 1, 2, 4], start_s=0.001) == 0
+    result = Pipeline(load_s=0.01, step_s=0.02, cores=2, step_cores=2)
+    assert [result.batch_s(n) for n in (0, 1, 2, 4)] == pytest.approx([0.03] * 4)
+    assert result.enough_workers() == 0
+    assert result.best_workers(16, [0, 1, 2, 4], start_s=0.001) == 0
 
 
 def test_long_loading_fills_all_cores():
     """100 ms to load, 20 ms a step on both of two cores: 120 ms in turn, 70 ms shared."""
-    found = Pipeline(load_s=0.1, step_s=0.02, cores=2, step_cores=2)
-    assert [found.batch_s(n) for n in (0, 1, 2, 4)] == pytest.approx([0.12, 0.12, 0.07, 0.07])
-    assert found.enough_workers() == 2
+    result = Pipeline(load_s=0.1, step_s=0.02, cores=2, step_cores=2)
+    assert [result.batch_s(n) for n in (0, 1, 2, 4)] == pytest.approx([0.12, 0.12, 0.07, 0.07])
+    assert result.enough_workers() == 2
 
 
 def test_one_core_gains_nothing_from_workers():
     """All work is done in turn anyway: none is enough."""
-    found = Pipeline(load_s=0.03, step_s=0.02, cores=1)
-    assert found.enough_workers() == 0
-    assert found.batch_s(3) == found.batch_s(0)
+    result = Pipeline(load_s=0.03, step_s=0.02, cores=1)
+    assert result.enough_workers() == 0
+    assert result.batch_s(3) == result.batch_s(0)
 
 
 def test_the_cost_of_starting_workers_can_outweigh_them():
     """Ten batches gain 9 x 5 ms by a worker; one that takes 100 ms to start loses that."""
-    found = Pipeline(load_s=0.005, step_s=0.02, cores=8)
-    assert found.best_workers(10, [0, 1, 2], start_s=0.0) == 1
-    assert found.best_workers(10, [0, 1, 2], start_s=0.1) == 0
+    result = Pipeline(load_s=0.005, step_s=0.02, cores=8)
+    assert result.best_workers(10, [0, 1, 2], start_s=0.0) == 1
+    assert result.best_workers(10, [0, 1, 2], start_s=0.1) == 0
 
 
 def test_what_bounds_without_workers_is_the_longest_part():
@@ -97,26 +97,26 @@ def test_what_bounds_without_workers_is_the_longest_part():
 
 
 @given(pipelines())
-def test_the_worker_count_is_enough_and_the_smallest(found):
+def test_the_worker_count_is_enough_and_the_smallest(pipeline):
     """With it the pace is the floor; with one less it is not; the cores always suffice."""
-    enough = found.enough_workers()
-    assert found.batch_s(enough) <= found.floor_s
-    assert 0 <= enough <= found.cores
-    assert all(found.batch_s(fewer) > found.floor_s for fewer in range(enough))
+    enough = pipeline.enough_workers()
+    assert pipeline.batch_s(enough) <= pipeline.floor_s
+    assert 0 <= enough <= pipeline.cores
+    assert all(pipeline.batch_s(fewer) > pipeline.floor_s for fewer in range(enough))
 
 
 @given(pipelines(), st.integers(0, 12), st.integers(0, 12))
-def test_more_workers_never_slow_the_pace(found, one, other):
+def test_more_workers_never_slow_the_pace(pipeline, one, other):
     """And none of them beats the floor."""
     few, many = sorted((one, other))
-    assert found.batch_s(few) * (1 + 1e-12) >= found.batch_s(many) >= found.floor_s
+    assert pipeline.batch_s(few) * (1 + 1e-12) >= pipeline.batch_s(many) >= pipeline.floor_s
 
 
 @given(pipelines(), st.integers(1, 12))
-def test_loading_is_the_bound_exactly_below_the_count(found, workers):
+def test_loading_is_the_bound_exactly_below_the_count(pipeline, workers):
     """Any number of workers is bound by loading if and only if it is not enough."""
-    waits = found.batch_s(workers) > found.floor_s
-    assert (found.bound(workers) == "loading") == waits
+    waits = pipeline.batch_s(workers) > pipeline.floor_s
+    assert (pipeline.bound(workers) == "loading") == waits
 
 
 def simulated_s(load_s, step_s, workers, batches):
@@ -134,9 +134,9 @@ def test_an_epoch_is_that_of_a_simulation(load_s, step_s, workers, batches):
 
     With several workers that are the bound, batches come in bursts: off by less than one load.
     """
-    found = Pipeline(load_s, step_s, cores=1000, step_cores=0)
+    result = Pipeline(load_s, step_s, cores=1000, step_cores=0)
     epoch_s, expected_s = (
-        found.epoch_s(batches, workers),
+        result.epoch_s(batches, workers),
         simulated_s(load_s, step_s, workers, batches),
     )
     if workers == 1 or load_s / workers <= step_s:

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from torchvision.models import resnet as torchvision_resnet
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory import recurrence
-from hpml_lab.theory.memory import Step
-from hpml_lab.theory.recurrence import resnet_timeline
-from hpml_lab.theory.resnet import RESNETS, ResNet
-from hpml_lab.theory.timeline import CATEGORIES
-from hpml_lab.workloads.networks import CifarResNet18
-from hpml_lab.workloads.planning import plan_module
-from hpml_lab.workloads.storageless import EmptyWeights
+from hpml_lab.memory import recurrence
+from hpml_lab.memory.meta import EmptyWeights
+from hpml_lab.memory.module_plan import plan_module
+from hpml_lab.memory.optimizer_step import Step
+from hpml_lab.memory.recurrence import resnet_timeline
+from hpml_lab.memory.resnet import RESNETS, ResNet
+from hpml_lab.memory.timeline import CATEGORIES
+from hpml_lab.training.networks import CifarResNet18
 
 MIB = 2**20
 BLOCKS = {
@@ -56,11 +56,11 @@ DEPTHS = st.tuples(*[st.integers(1, 2)] * 4)
 CLASSES = st.integers(1, 30)
 STEPS = st.builds(
     Step,
-    batch=st.integers(2, 5),
+    batch_size=st.integers(2, 5),
     optimizer=st.sampled_from(["sgd", "adagrad", "adam", "adadelta"]),
     weight_decay=st.sampled_from([0, 0.1]),
-    implementation=st.sampled_from(["foreach", "loop"]),
-    dtype=st.sampled_from(["float32", "bfloat16"]),
+    implementation=st.sampled_from(["foreach", "for-loop"]),
+    precision=st.sampled_from(["float32", "bfloat16"]),
     keep_gradients=st.booleans(),
     accumulate=st.integers(1, 2),
 )
@@ -99,7 +99,7 @@ def test_a_network_with_the_imagenet_stem_needs_what_autograd_keeps(case):
 @pytest.mark.parametrize("name", [name for name in RESNETS if name != "resnet18-cifar"])
 def test_torchvision_s_own_networks_are_planned_to_the_byte(name, dtype):
     """The five ResNets of torchvision, at 224 pixels."""
-    law(RESNETS[name], 224, Step(batch=3, momentum=0.9, dtype=dtype))
+    law(RESNETS[name], 224, Step(batch_size=3, momentum=0.9, precision=dtype))
 
 
 def forget_the_sum(self, _block, gradient, around):
@@ -136,7 +136,9 @@ def test_the_law_of_the_recurrence_rejects(name, monkeypatch):
     owner = recurrence if attribute.isupper() else recurrence._Pass
     monkeypatch.setattr(owner, attribute, wrong)
     network = ResNet("imagenet", "basic", (1, 1, 1, 1))
-    steps = [Step(batch=2, dtype="bfloat16", keep_gradients=keep) for keep in (False, True)]
+    steps = [
+        Step(batch_size=2, precision="bfloat16", keep_gradients=keep) for keep in (False, True)
+    ]
     with pytest.raises(AssertionError):
         [law(network, 64, step) for step in steps]
 
@@ -175,7 +177,7 @@ def test_the_lab_s_table_of_memory(network, image, batch, inputs, activations, p
     or 35.803 MiB in the first row), by up to 0.009 MiB.
     """
     for settings, cell in zip(OPTIMIZERS.values(), peaks.split(), strict=True):
-        timeline = resnet_timeline(network, image, Step(batch=batch, **settings))
+        timeline = resnet_timeline(network, image, Step(batch_size=batch, **settings))
         assert timeline.held_bytes("input", "before") / MIB == pytest.approx(inputs, abs=0.0051)
         assert timeline.held_bytes("activations", "forward") / MIB == pytest.approx(
             activations, abs=0.009
@@ -187,10 +189,10 @@ def test_the_lab_s_table_of_memory(network, image, batch, inputs, activations, p
 @pytest.mark.parametrize(
     ("network", "image", "step", "peak"),
     [
-        (replace(R18C, norm=False), 32, Step(batch=128, momentum=0.9), 398.7),
-        (R18C, 32, Step(batch=1024, momentum=0.9, dtype="bfloat16"), 2444.6),
-        (RESNETS["resnet152"], 224, Step(batch=32, momentum=0.9), 5907.2),
-        (RESNETS["resnet152"], 224, Step(batch=64, momentum=0.9), 11346.2),
+        (replace(R18C, norm=False), 32, Step(batch_size=128, momentum=0.9), 398.7),
+        (R18C, 32, Step(batch_size=1024, momentum=0.9, precision="bfloat16"), 2444.6),
+        (RESNETS["resnet152"], 224, Step(batch_size=32, momentum=0.9), 5907.2),
+        (RESNETS["resnet152"], 224, Step(batch_size=64, momentum=0.9), 11346.2),
     ],
 )
 def test_the_lab_s_single_values_of_memory(network, image, step, peak):
@@ -217,15 +219,27 @@ def test_live_bytes_never_fall_below_what_stays(case):
 @pytest.mark.parametrize(
     ("attempt", "message"),
     [
-        (lambda: resnet_timeline(R18, 32, Step(batch=1)), "batch is 1 and image is 32: batch norm"),
-        (lambda: resnet_timeline(R18C, 24, Step(batch=1)), "image is 24; it must be from 25 to 56"),
-        (lambda: resnet_timeline(R18, 0, Step(batch=1)), "image is 0; it must be a whole number"),
-        (lambda: Step(batch=0), "batch is 0; it must be a whole number, 1 or more"),
-        (lambda: Step(batch=1, accumulate=0), "accumulate is 0; it must be a whole number"),
-        (lambda: Step(batch=1, dtype="float8"), "unknown dtype 'float8'; choose one of: float32"),
-        (lambda: Step(batch=1, optimizer="lion"), "unknown optimizer 'lion'"),
         (
-            lambda: Step(batch=1, optimizer="adam", momentum=0.9),
+            lambda: resnet_timeline(R18, 32, Step(batch_size=1)),
+            "batch is 1 and image is 32: batch norm",
+        ),
+        (
+            lambda: resnet_timeline(R18C, 24, Step(batch_size=1)),
+            "image is 24; it must be from 25 to 56",
+        ),
+        (
+            lambda: resnet_timeline(R18, 0, Step(batch_size=1)),
+            "image is 0; it must be a whole number",
+        ),
+        (lambda: Step(batch_size=0), "batch_size is 0; it must be a whole number, 1 or more"),
+        (lambda: Step(batch_size=1, accumulate=0), "accumulate is 0; it must be a whole number"),
+        (
+            lambda: Step(batch_size=1, precision="float8"),
+            "unknown precision 'float8'; choose one of: float32",
+        ),
+        (lambda: Step(batch_size=1, optimizer="lion"), "unknown optimizer 'lion'"),
+        (
+            lambda: Step(batch_size=1, optimizer="adam", momentum=0.9),
             "momentum is 0.9 for adam; only sgd and rmsprop have one",
         ),
         (lambda: ResNet(stem="7x7"), "unknown stem '7x7'; choose one of: cifar, imagenet"),

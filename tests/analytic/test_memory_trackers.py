@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
-from agreement import agree, must_reject
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -16,12 +15,13 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from torch.nn import functional
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory.memory import Step
-from hpml_lab.workloads.allocations import track
-from hpml_lab.workloads.networks import build_network
-from hpml_lab.workloads.optimizers import OPTIMIZERS, build_optimizer, theory_name
-from hpml_lab.workloads.planning import plan_module
-from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.memory.module_plan import plan_module
+from hpml_lab.memory.optimizer_step import Step
+from hpml_lab.memory.trace import track
+from hpml_lab.training.networks import build_network
+from hpml_lab.training.optimizers import OPTIMIZERS, build_optimizer, theory_name
+from hpml_lab.training.step import TrainingStep
+from support.laws import agree, must_reject
 
 LARGE, MEDIUM, SMALL = 299, 224, 64
 CLASSIFIERS = {
@@ -60,9 +60,11 @@ def one_thread():
 
 def training_step(model, shape, step, optimizer=None):
     """Returns the step on zeros on the CPU, taken once, so that its state is there."""
-    batch = torch.zeros(step.batch, *shape), torch.zeros(step.batch, dtype=torch.long)
+    batch = torch.zeros(step.batch_size, *shape), torch.zeros(step.batch_size, dtype=torch.long)
     optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=0.01, momentum=step.momentum)
-    training = TrainingStep(model, optimizer, functional.cross_entropy, batch, precision=step.dtype)
+    training = TrainingStep(
+        model, optimizer, functional.cross_entropy, batch, precision=step.precision
+    )
     training()
     optimizer.zero_grad(set_to_none=True)
     return training
@@ -113,7 +115,7 @@ def compare(name, model, shape, step, plan=plan_module):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_lab_s_network_is_planned_to_the_byte(dtype):
     """The CIFAR ResNet-18 at an eighth of its width, four images."""
-    step = Step(batch=4, momentum=0.9, dtype=dtype)
+    step = Step(batch_size=4, momentum=0.9, precision=dtype)
     compare(f"resnet18-cifar {dtype}", build_network("resnet18-cifar", width=8), (3, 32, 32), step)
 
 
@@ -126,7 +128,9 @@ def test_classifiers_are_planned_to_the_byte(name, dtype):
     """Every family of torchvision's classifiers, two images, 1000 classes, SGD with momentum."""
     model = build_network(f"torchvision:{name}", classes=1000)
     side = CLASSIFIERS[name]
-    compare(f"{name} {dtype}", model, (3, side, side), Step(batch=2, momentum=0.9, dtype=dtype))
+    compare(
+        f"{name} {dtype}", model, (3, side, side), Step(batch_size=2, momentum=0.9, precision=dtype)
+    )
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -134,7 +138,7 @@ def test_every_optimizer_is_tracked_to_the_byte(name):
     """Our tracker and torch's see the same peak but for the scalars that only torch's counts."""
     model = build_network("resnet18-cifar", width=2)
     optimizer = build_optimizer(name, model.parameters())
-    training = training_step(model, (3, 32, 32), Step(batch=2), optimizer)
+    training = training_step(model, (3, 32, 32), Step(batch_size=2), optimizer)
     scalars = [value for state in optimizer.state.values() for value in state.values()]
     counters = sum(value.nbytes for value in scalars if not value.dim())
     peak = track(training).peak_bytes
@@ -149,12 +153,12 @@ def test_every_optimizer_is_planned_to_the_byte(name):
     optimizer = build_optimizer(name, model.parameters())
     kind, momentum = theory_name(name)
     step = Step(
-        batch=2,
+        batch_size=2,
         optimizer=kind,
         momentum=momentum,
         nesterov=name == "nesterov",
         weight_decay=5e-4,
-        implementation="loop",
+        implementation="for-loop",
     )
     counted = track(training_step(model, (3, 4, 4), step, optimizer))
     planned = plan_module(model, (3, 4, 4), step)
@@ -223,11 +227,13 @@ def cases(draw):
     first = (LAYERS[0], draw(st.integers(1, 9)))
     chain = draw(st.lists(made, max_size=7))
     options = {
-        "batch": draw(st.integers(2, 4)),
+        "batch_size": draw(st.integers(2, 4)),
         "momentum": draw(st.sampled_from([0.0, 0.9])),
-        "dtype": draw(st.sampled_from(["float32", "bfloat16"])),
+        "precision": draw(st.sampled_from(["float32", "bfloat16"])),
     }
-    return Case((first, *chain), draw(st.integers(6, 12)), Step(implementation="loop", **options))
+    return Case(
+        (first, *chain), draw(st.integers(6, 12)), Step(implementation="for-loop", **options)
+    )
 
 
 def chain_law(plan, case):
@@ -276,9 +282,9 @@ def frozen(model, shape, step):
 WRONG = {
     "evaluation": evaluated,
     "one more image": lambda model, shape, step: plan_module(
-        model, shape, replace(step, batch=step.batch + 1)
+        model, shape, replace(step, batch_size=step.batch_size + 1)
     ),
-    "float32 always": changed(dtype="float32"),
+    "float32 always": changed(precision="float32"),
     "gradients kept": changed(keep_gradients=True),
     "momentum forgotten": changed(momentum=0),
     "first layer frozen": frozen,
@@ -294,6 +300,6 @@ def test_the_chain_law_rejects(name):
 def test_the_law_sees_what_real_kernels_keep(monkeypatch):
     """Without the correction of what tensors without storage get wrong, the law fails."""
     monkeypatch.setattr(
-        "hpml_lab.workloads.planning.as_allocated", lambda _func, _args, found: found
+        "hpml_lab.memory.module_plan.as_allocated", lambda _func, _args, result: result
     )
     must_reject(chain_law, plan_module, cases())

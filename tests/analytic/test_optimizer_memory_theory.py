@@ -3,11 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import allocations
 import pytest
-import strategies
 import torch
-from agreement import agree, must_reject
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +16,9 @@ from hpml_lab.theory.optimizers import (
     state_bytes,
     temporary_bytes,
 )
-from hpml_lab.workloads.networks import build_network
+from hpml_lab.training.networks import build_network
+from support import allocations, strategies
+from support.laws import agree, must_reject, planted
 
 KINDS = {
     "sgd": torch.optim.SGD,
@@ -62,7 +61,11 @@ class Case:
 
     def build(self):
         """Returns torch's optimizer over fresh parameters with gradients."""
-        how = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
+        how = {
+            "for-loop": {"foreach": False},
+            "foreach": {"foreach": True},
+            "fused": {"fused": True},
+        }
         parameters = allocations.fresh(self.shapes, DTYPES[self.element_bytes])
         return KINDS[self.name](
             parameters, weight_decay=self.weight_decay, **self.options, **how[self.implementation]
@@ -185,7 +188,7 @@ def elements(shapes):
 
 def largest_tensors(name, shapes, *, weight_decay, implementation, element_bytes, **options):
     """The loop's temporaries as so many times the largest tensor, neighbours forgotten."""
-    if implementation != "loop":
+    if implementation != "for-loop":
         return temporary_bytes(
             name,
             shapes,
@@ -220,7 +223,7 @@ WRONG_TEMPORARIES = {
     ),
     "Nesterov's look-ahead free": changed(nesterov=False),
     "foreach like the loop": lambda name, shapes, **kw: temporary_bytes(
-        name, shapes, **kw | {"implementation": kw["implementation"].replace("foreach", "loop")}
+        name, shapes, **kw | {"implementation": kw["implementation"].replace("foreach", "for-loop")}
     ),
     "float32 always": changed(element_bytes=4),
 }
@@ -243,22 +246,14 @@ WRONG_CONSTRUCTORS = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG_TEMPORARIES)
-def test_the_temporary_law_rejects(name):
-    """A planted mistake in the temporaries is another number than the allocator's."""
-    must_reject(temporary_law, WRONG_TEMPORARIES[name], cases())
-
-
-@pytest.mark.parametrize("name", WRONG_STATES)
-def test_the_state_law_rejects(name):
-    """A planted mistake in the state is another number than torch's."""
-    must_reject(state_law, WRONG_STATES[name], cases())
-
-
-@pytest.mark.parametrize("name", WRONG_CONSTRUCTORS)
-def test_the_constructor_law_rejects(name):
-    """State that is all there at once, or never before the first step, is noticed."""
-    must_reject(constructor_law, WRONG_CONSTRUCTORS[name], cases())
+@planted(
+    (temporary_law, WRONG_TEMPORARIES, cases()),
+    (state_law, WRONG_STATES, cases()),
+    (constructor_law, WRONG_CONSTRUCTORS, cases()),
+)
+def test_a_planted_fault_breaks_the_law(law, wrong, cases):
+    """A mistake in temporaries or state is another number than torch's."""
+    must_reject(law, wrong, cases)
 
 
 def network(name):
@@ -327,7 +322,7 @@ LOOP = [
 @pytest.mark.parametrize(("name", "options", "plain", "decayed"), LOOP)
 def test_the_loop_holds_neighbours(cifar, name, options, plain, decayed):
     """On the lab's ResNet-18 the loop holds the largest tensor, and once the one before it."""
-    keywords = {"implementation": "loop", **options}
+    keywords = {"implementation": "for-loop", **options}
     assert temporary_bytes(name, cifar, **keywords) == 4 * plain
     assert temporary_bytes(name, cifar, weight_decay=5e-4, **keywords) == 4 * decayed
 
@@ -337,8 +332,8 @@ def test_without_batch_norm_the_loop_holds_two_large_tensors():
     with torch.device("meta"):
         model = build_network("resnet18-cifar", batch_norm=False)
     shapes = [tuple(p.shape) for p in model.parameters()]
-    assert temporary_bytes("adagrad", shapes, implementation="loop") == 4 * 2 * 2_359_296
-    assert temporary_bytes("adam", shapes, implementation="loop") == 4 * 3 * 2_359_296
+    assert temporary_bytes("adagrad", shapes, implementation="for-loop") == 4 * 2 * 2_359_296
+    assert temporary_bytes("adam", shapes, implementation="for-loop") == 4 * 3 * 2_359_296
 
 
 @pytest.mark.parametrize("name", sorted(FUSED))
@@ -350,7 +345,7 @@ def test_fused_needs_no_temporaries(name):
 def test_no_parameters_need_nothing():
     """An empty list has no state, no counters and no temporaries."""
     assert state_bytes("adam", []) == counter_bytes("adam", []) == 0
-    assert temporary_bytes("adam", [], implementation="loop") == 0
+    assert temporary_bytes("adam", [], implementation="for-loop") == 0
 
 
 @pytest.mark.parametrize(
@@ -369,7 +364,7 @@ def test_no_parameters_need_nothing():
         (lambda: state_bytes("adam", [1], element_bytes=0), "element_bytes is 0; it must be a who"),
         (
             lambda: temporary_bytes("adam", [1], implementation="vmap"),
-            "unknown implementation 'vmap'; choose one of: loop, foreach, fused",
+            "unknown implementation 'vmap'; choose one of: for-loop, foreach, fused",
         ),
         (
             lambda: temporary_bytes("adadelta", [1], implementation="fused"),

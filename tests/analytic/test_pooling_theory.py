@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-import strategies
 import torch
-from agreement import agree, must_reject
 from hypothesis import given
 from hypothesis import strategies as st
-from rational import exact
 from torch.nn import functional
 
 from hpml_lab.errors import InputError
 from hpml_lab.theory.pooling import avg_pool_gradient, max_pool_gradient
+from support import strategies
+from support.laws import agree, must_reject, planted
+from support.rational import exact
 
 ANY = strategies.poolings()
 TOUCHING = strategies.poolings(overlapping=False)
@@ -201,16 +201,10 @@ def test_the_loops_without_a_mistake_pass(case):
     average_law(average_with(lambda k, s: 1 / (k[0] * k[1])), case)
 
 
-@pytest.mark.parametrize("name", WRONG_MAXIMA)
-def test_the_max_law_rejects(name):
-    """Another choice among ties, or another share, differs from autograd's."""
-    must_reject(max_law, WRONG_MAXIMA[name], ANY)
-
-
-@pytest.mark.parametrize("name", WRONG_AVERAGES)
-def test_the_average_law_rejects(name):
-    """Another divisor, or overlaps that overwrite, differ from autograd's."""
-    must_reject(average_law, WRONG_AVERAGES[name], ANY)
+@planted((max_law, WRONG_MAXIMA, ANY), (average_law, WRONG_AVERAGES, ANY))
+def test_a_planted_fault_breaks_the_law(law, wrong, cases):
+    """Another choice among ties, share or divisor, or overlaps that overwrite, are seen."""
+    must_reject(law, wrong, cases)
 
 
 def test_a_tie_goes_to_the_first():

@@ -10,16 +10,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from agreement import LARGEST
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed._tools.mem_tracker import MemTracker
 from torch.nn import functional
 
-from hpml_lab.theory.memory import Step
-from hpml_lab.theory.recurrence import resnet_timeline
-from hpml_lab.theory.resnet import RESNETS
-from hpml_lab.workloads.networks import build_network
-from hpml_lab.workloads.storageless import EmptyWeights, without_storage
+from hpml_lab.memory.meta import EmptyWeights, without_storage
+from hpml_lab.memory.optimizer_step import Step
+from hpml_lab.memory.recurrence import resnet_timeline
+from hpml_lab.memory.resnet import RESNETS
+from hpml_lab.training.networks import build_network
+from support.laws import LARGEST
 
 pytestmark = pytest.mark.slow
 NAMES = [name for name in RESNETS if name != "resnet18-cifar"]
@@ -42,7 +42,7 @@ KINDS = {
 
 def tracked(name, image, step):
     """Returns activations and peak of a step as torch's tracker sees them, scalars of state out."""
-    fake = step.dtype == "bfloat16"
+    fake = step.precision == "bfloat16"
     device = "cpu" if fake else "meta"
     with FakeTensorMode() if fake else nullcontext():
         with EmptyWeights():
@@ -54,8 +54,8 @@ def tracked(name, image, step):
             parameter.grad = torch.empty_like(parameter)
         optimizer.step()
         optimizer.zero_grad()
-        images = torch.empty(step.batch, 3, image, image, device=device)
-        labels = torch.empty(step.batch, dtype=torch.long, device=device)
+        images = torch.empty(step.batch_size, 3, image, image, device=device)
+        labels = torch.empty(step.batch_size, dtype=torch.long, device=device)
         return watched(model, optimizer, images, labels, autocast=fake)
 
 
@@ -88,11 +88,11 @@ def compare(name, image, step):
     activations, peak = tracked(name, image, step)
     more = timeline.held_bytes("activations", "forward") - activations
     higher = timeline.peak_bytes - peak
-    for what, value, of in (("activations", more, activations), ("peak", higher, peak)):
-        law = f"ResNets beside torch's tracker: {what}, {step.dtype}"
-        LARGEST[law] = max(abs(value) / of, LARGEST.get(law, 0.0))
+    for what, value, case in (("activations", more, activations), ("peak", higher, peak)):
+        law = f"ResNets beside torch's tracker: {what}, {step.precision}"
+        LARGEST[law] = max(abs(value) / case, LARGEST.get(law, 0.0))
     channels = sum(layer.outputs for layer in network.layout(image).convolutions)
-    statistics = 4 * channels if step.dtype == "bfloat16" else 0
+    statistics = 4 * channels if step.precision == "bfloat16" else 0
     assert more == statistics
     assert -4 <= higher <= statistics
 
@@ -102,7 +102,7 @@ def compare(name, image, step):
 @pytest.mark.parametrize("name", NAMES)
 def test_resnets_need_what_torch_s_tracker_sees(name, image, batch, dtype):
     """Five depths, two image sides, batches from 1 to 256, with momentum."""
-    step = Step(batch=batch, momentum=0.9, dtype=dtype)
+    step = Step(batch_size=batch, momentum=0.9, precision=dtype)
     compare(name, image, step)
 
 
@@ -110,4 +110,4 @@ def test_resnets_need_what_torch_s_tracker_sees(name, image, batch, dtype):
 @pytest.mark.parametrize(("name", "batch"), [("resnet18", 4), ("resnet152", 1)])
 def test_optimizers_need_what_torch_s_tracker_sees(name, batch, optimizer):
     """Six optimizers, as foreach, where their step is the peak and where it is not."""
-    compare(name, 224, Step(batch=batch, **OPTIMIZERS[optimizer]))
+    compare(name, 224, Step(batch_size=batch, **OPTIMIZERS[optimizer]))

@@ -18,32 +18,36 @@ def test_the_lab_s_network_on_the_lab_s_ceilings():
     images a second are 51.2 % of that.
     """
     assert ridge(790e12, 4.3e12) == pytest.approx(183.72, rel=1e-4)
-    found = position(100_000, 3_328_997_376, 22.0e6, 790e12, 4.3e12)
-    assert found.intensity == pytest.approx(151.318, rel=1e-5)
-    assert found.flops_per_s == pytest.approx(332.8997e12, rel=1e-6)
-    assert found.attainable_flops_per_s == pytest.approx(650.667e12, rel=1e-5)
-    assert found.fraction == pytest.approx(0.511628, rel=1e-5)
-    assert found.bound == MEMORY_BOUND
+    result = position(100_000, 3_328_997_376, 22.0e6, 790e12, 4.3e12)
+    assert result.intensity == pytest.approx(151.318, rel=1e-5)
+    assert result.flops_per_s == pytest.approx(332.8997e12, rel=1e-6)
+    assert result.attainable_flops_per_s == pytest.approx(650.667e12, rel=1e-5)
+    assert result.fraction == pytest.approx(0.511628, rel=1e-5)
+    assert result.bound == MEMORY_BOUND
 
 
 def test_behind_the_ridge_arithmetic_is_the_bound():
     """10 FLOP/byte on a machine of 100 FLOP/s and 20 byte/s: the ridge is at 5, the roof at 100."""
-    found = position(5, 10, 1, 100, 20)
-    assert (found.attainable_flops_per_s, found.fraction, found.bound) == (100, 0.5, COMPUTE_BOUND)
+    result = position(5, 10, 1, 100, 20)
+    assert (result.attainable_flops_per_s, result.fraction, result.bound) == (
+        100,
+        0.5,
+        COMPUTE_BOUND,
+    )
 
 
 @pytest.mark.parametrize("ceilings", [(None, 20), (100, None), (None, None)])
 def test_an_unknown_ceiling_gives_no_roof(ceilings):
     """The rate and the intensity are known without; what depends on a ceiling is None."""
-    found = position(5, 10, 2, *ceilings)
-    assert (found.flops_per_s, found.intensity) == (50, 5)
-    assert (found.attainable_flops_per_s, found.fraction, found.bound) == (None, None, None)
+    result = position(5, 10, 2, *ceilings)
+    assert (result.flops_per_s, result.intensity) == (50, 5)
+    assert (result.attainable_flops_per_s, result.fraction, result.bound) == (None, None, None)
 
 
 def test_without_arithmetic_no_fraction_is_attainable():
     """0 FLOP have 0 FLOP/s as their roof, and no share of it."""
-    found = position(5, 0, 2, 100, 20)
-    assert (found.attainable_flops_per_s, found.fraction, found.bound) == (0, None, MEMORY_BOUND)
+    result = position(5, 0, 2, 100, 20)
+    assert (result.attainable_flops_per_s, result.fraction, result.bound) == (0, None, MEMORY_BOUND)
 
 
 @given(RATES, RATES)
@@ -64,10 +68,10 @@ def test_the_roof_never_falls_with_intensity_and_never_exceeds_a_ceiling(one, ot
 @given(st.floats(1e-3, 1e9), st.floats(1, 1e12), st.floats(1, 1e12), RATES, RATES)
 def test_the_bound_is_the_roof_that_is_lower(samples, work, moved, peak, memory):
     """Memory-bound if and only if the bytes take longer than the arithmetic."""
-    found = position(samples, work, moved, peak, memory)
+    result = position(samples, work, moved, peak, memory)
     by_memory = moved / memory > work / peak
     close = moved / memory == pytest.approx(work / peak, rel=1e-9)
-    assert close or (found.bound == MEMORY_BOUND) == by_memory
+    assert close or (result.bound == MEMORY_BOUND) == by_memory
 
 
 @pytest.mark.parametrize(

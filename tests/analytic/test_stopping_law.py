@@ -5,15 +5,15 @@ from math import comb
 
 import numpy as np
 import pytest
-from covering import fewest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hpml_lab.measure import sampling
 from hpml_lab.measure.clock import HostClock
-from hpml_lab.measure.median import autocorrelation_time, median_interval
 from hpml_lab.measure.sampling import MOST_WINDOWS, WINDOW, sample
 from hpml_lab.measure.stopping import PRECISE_ROUNDS, UntilPrecise
+from hpml_lab.stats.median import autocorrelation_time, median_interval
+from support.coverage_trials import fewest
 
 MOST_ITERATIONS = 50
 

@@ -6,8 +6,8 @@ import torchvision
 from torch import nn
 
 from hpml_lab.errors import InputError
-from hpml_lab.workloads.networks import build_network
-from hpml_lab.workloads.traffic import Traffic, traffic
+from hpml_lab.memory.network_counts import Traffic, traffic
+from hpml_lab.training.networks import build_network
 
 
 def test_a_linear_layer_is_counted_as_by_hand():
@@ -64,9 +64,9 @@ def test_the_lab_s_network_moves_what_its_table_says():
 def test_the_table_s_other_networks(name, classes, side, batch, operators, megabytes):
     """Within 0.11 %. The table names no batch: its two largest rows fit 64 and 32, not 128."""
     model = torchvision.models.get_model(name, num_classes=classes)
-    found = lab_megabytes(model, side, batch)
-    assert found[0] == operators
-    assert found[1] == pytest.approx(megabytes, rel=0.0011)
+    result = lab_megabytes(model, side, batch)
+    assert result[0] == operators
+    assert result[1] == pytest.approx(megabytes, rel=0.0011)
 
 
 def test_views_and_empty_tensors_move_nothing():

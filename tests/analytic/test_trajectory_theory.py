@@ -1,32 +1,28 @@
 """The mean path of SGD through dropout: against real runs under every sequence of masks."""
 
-from fractions import Fraction
-from itertools import product
-
 import numpy as np
 import pytest
-import rational
 import torch
-from agreement import agree, must_reject
-from descent import runs, sgd
 from hypothesis import given
-from rational import exact
 
 from hpml_lab.errors import InputError
 from hpml_lab.theory.dropout import inverted_minimiser
-from hpml_lab.theory.trajectory import expected_hessian, expected_weights, largest_learning_rate
+from hpml_lab.theory.dropout_training import (
+    expected_hessian,
+    expected_weights,
+    largest_learning_rate,
+)
+from support import rational
+from support.gradient_descent import every_end, runs
+from support.laws import agree, must_reject
+from support.rational import exact
 
 X, Y = np.array([[10.0, 1.0]]), np.array([11.0])
 
 
 def every_sequence(run):
     """Returns the mean of the last weights over every sequence of masks."""
-    choices = list(rational.masks(run.data.X.shape, 1 - run.drop))
-    mean = rational.columns(exact(np.zeros(run.data.w.shape)))
-    for sequence in product(choices, repeat=run.steps):
-        chance = np.prod([chance for _, chance in sequence], initial=Fraction(1))
-        if chance:
-            mean = mean + chance * sgd(run, [mask for mask, _ in sequence])
+    mean = sum(chance * weights for chance, weights in every_end(run))
     return mean.reshape(run.data.w.shape)
 
 
@@ -43,7 +39,7 @@ def step_by_step(run):
 def path_law(expected_weights, run):
     """The mean weights equal those of the enumerated moments, step by step."""
     scale = float(np.abs(run.data.w).max())
-    agree("mean weights of SGD", run.of(expected_weights), step_by_step(run), scale)
+    agree("mean weights of SGD", run.evaluate(expected_weights), step_by_step(run), scale)
 
 
 @given(runs(steps=2, rows=2, size=3))
@@ -51,7 +47,7 @@ def test_the_mean_weights_are_the_mean_over_every_sequence_of_masks(run):
     """All 2^(n d t) runs of SGD, weighted by their chance, end where the closed form says."""
     oracle = every_sequence(run)
     scale = float(np.abs(run.data.w).max())
-    agree("mean over mask sequences", run.of(expected_weights), oracle, scale)
+    agree("mean over mask sequences", run.evaluate(expected_weights), oracle, scale)
 
 
 @given(runs(steps=12))

@@ -5,9 +5,9 @@ All noise is in units of 1 %. A history of many cases is alarmed if any of them 
 
 import numpy as np
 import pytest
-from covering import fewest
 
-from hpml_lab.verdict.steps import evidence, steps, tamed
+from hpml_lab.stats.change_points import change_points, clipped, window_statistics
+from support.coverage_trials import fewest
 
 ALPHA = 0.01
 CASES = 60
@@ -92,12 +92,12 @@ LENGTHS = (8, 30, 47, 48, 100, 200)
 def alarms(noise, runs, histories, cases=1, alpha=ALPHA):
     """Returns the share of histories with any step."""
     rng = np.random.default_rng([2026, runs, cases])
-    each = 1 - (1 - alpha) ** (1 / cases)
-    found = 0
+    one = 1 - (1 - alpha) ** (1 / cases)
+    result = 0
     for _ in range(histories // 50):
-        series = tamed(0.01 * noise(rng, (50, cases, runs)))
-        found += (evidence(series, [0, runs], each)[0] > 1).any((-1, -2)).sum()
-    return found / histories
+        series = clipped(0.01 * noise(rng, (50, cases, runs)))
+        result += (window_statistics(series, [0, runs], one)[0] > 1).any((-1, -2)).sum()
+    return result / histories
 
 
 def most(rate, trials):
@@ -123,8 +123,8 @@ def test_a_history_of_sixty_cases_is_rarely_alarmed(noise, runs):
 @pytest.mark.parametrize("noise", [correlated(0.6), drifting(0.3)], ids=lambda n: n.__name__)
 def test_a_test_of_independent_values_would_be_caught(noise, monkeypatch):
     """Student's t alone is alarmed by correlated runs and by drifts far too often."""
-    monkeypatch.setattr("hpml_lab.verdict.steps._Beside._inflation", lambda *_: 1.0)
-    monkeypatch.setattr("hpml_lab.verdict.steps._LOCAL_FACTOR", 1.0)
+    monkeypatch.setattr("hpml_lab.stats.change_points._Beside._inflation", lambda *_: 1.0)
+    monkeypatch.setattr("hpml_lab.stats.change_points._LOCAL_FACTOR", 1.0)
     assert alarms(noise, 60, 1000) > most(ALPHA, 1000)
 
 
@@ -147,8 +147,8 @@ def test_a_planted_step_is_found_where_it_is(runs, noise, change, share):
     rng = np.random.default_rng(7)
     values = noise * rng.standard_normal((200, runs))
     values[:, runs // 2 :] += np.log1p(change)
-    found = [[step.index for step in steps(series, EACH)] for series in values]
-    right = [len(places) == 1 and abs(places[0] - runs // 2) <= 1 for places in found]
+    result = [[step.index for step in change_points(series, EACH)] for series in values]
+    right = [len(places) == 1 and abs(places[0] - runs // 2) <= 1 for places in result]
     assert np.mean(right) >= share
 
 

@@ -5,26 +5,26 @@
 
 import numpy as np
 import pytest
-import suites
-from covering import fewest
-from judging import ALPHA, CASES, SUITES, entered, errors, paired, regressed
 
-from hpml_lab.verdict import evidence as evidence_module
-from hpml_lab.verdict.evidence import evidence
-from hpml_lab.verdict.movement import Movement
-from hpml_lab.verdict.outliers import Outliers
+from hpml_lab.stats import two_sample as evidence_module
+from hpml_lab.stats.drift import Drift
+from hpml_lab.stats.outliers import Outliers
+from hpml_lab.stats.two_sample import evidence
+from support import simulated_suites
+from support.coverage_trials import fewest
+from support.verdict_trials import ALPHA, CASES, SUITES, entered, errors, paired, regressed
 
 POWER = 0.9
 MOST_FALSE = 1 - fewest(1 - ALPHA, SUITES)  # what chance explains of 1 %
 COUNTS = [3, pytest.param(5, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.slow)]
 MACHINES = [
-    suites.steady,
-    suites.slow_processes,
-    suites.slow_cases,
-    suites.equally_slow_cases,
-    suites.heavy_tails,
-    suites.walking,
-    suites.warming,
+    simulated_suites.steady,
+    simulated_suites.slow_processes,
+    simulated_suites.slow_cases,
+    simulated_suites.equally_slow_cases,
+    simulated_suites.heavy_tails,
+    simulated_suites.walking,
+    simulated_suites.warming,
 ]
 by_name = {"ids": lambda machine: machine.__name__}
 
@@ -33,42 +33,48 @@ by_name = {"ids": lambda machine: machine.__name__}
 @pytest.mark.parametrize("machine", MACHINES, **by_name)
 def test_unchanged_suites_are_seldom_called_regressed(machine, processes):
     """Of suites of 50 unchanged cases 1 % have a regression; 90 % of stated changes are seen."""
-    found = entered(machine, processes)
-    assert found["false"] <= MOST_FALSE
-    assert found["power"] >= POWER
+    result = entered(machine, processes)
+    assert result["false"] <= MOST_FALSE
+    assert result["power"] >= POWER
 
 
 @pytest.mark.parametrize("processes", COUNTS)
-@pytest.mark.parametrize("machine", [suites.slow_cases, suites.walking, suites.warming], **by_name)
+@pytest.mark.parametrize(
+    "machine",
+    [simulated_suites.slow_cases, simulated_suites.walking, simulated_suites.warming],
+    **by_name,
+)
 def test_pairs_are_seldom_called_regressed(machine, processes):
     """The same holds of pairs in random order, on machines that drift or are slow at times."""
-    found = entered(machine, processes, paired)
-    assert found["false"] <= MOST_FALSE
-    assert found["power"] >= POWER
+    result = entered(machine, processes, paired)
+    assert result["false"] <= MOST_FALSE
+    assert result["power"] >= POWER
 
 
 @pytest.mark.slow
 def test_pairs_see_what_drift_hides():
     """On a machine that gets slower, ten pairs see 5 % where ten processes a side do not."""
-    assert errors(suites.warming, 10, paired)["+5 %"] > 0.9
-    assert errors(suites.warming, 10)["+5 %"] < 0.1
+    assert errors(simulated_suites.warming, 10, paired)["+5 %"] > 0.9
+    assert errors(simulated_suites.warming, 10)["+5 %"] < 0.1
 
 
-@pytest.mark.parametrize("machine", [suites.slow_cases, suites.heavy_tails], **by_name)
+@pytest.mark.parametrize(
+    "machine", [simulated_suites.slow_cases, simulated_suites.heavy_tails], **by_name
+)
 def test_what_others_do_alarms_in_most_suites(machine):
     """A threshold of 5 % on means, and tests that count rounds, alarm on the same rounds."""
-    found = errors(machine, 3)
-    assert found["threshold"] > 0.3
-    assert min(found["Mann-Whitney"], found["Welch"]) > 0.99
+    result = errors(machine, 3)
+    assert result["threshold"] > 0.3
+    assert min(result["Mann-Whitney"], result["Welch"]) > 0.99
 
 
 def test_a_level_of_each_run_is_not_seen_without_a_history():
     """What differs between runs, and not within them, no comparison of two runs can know."""
-    assert entered(suites.shifted, 3)["false"] > 0.1
+    assert entered(simulated_suites.shifted, 3)["false"] > 0.1
 
 
 def _with_history(runs):
-    """Judges runs of 3 processes, each with a level of its own as in `suites.shifted`."""
+    """Judges runs of 3 processes, each with a level of its own as in `simulated_suites.shifted`."""
     rng = np.random.default_rng(7)
     own = 0.01 * np.exp(0.5 * rng.standard_normal((SUITES, CASES, 1)))
     saved = [
@@ -86,13 +92,13 @@ def test_a_history_knows_the_levels_of_runs(runs):
 
 def test_without_the_machine_s_movement_drift_would_alarm(monkeypatch):
     """The planted fault: nothing is added for what all cases have in common."""
-    monkeypatch.setattr(evidence_module, "within_runs", lambda *_sides: Movement.none())
-    assert errors(suites.warming, 5)["false"] > 0.5
+    monkeypatch.setattr(evidence_module, "within_runs", lambda *_sides: Drift.none())
+    assert errors(simulated_suites.warming, 5)["false"] > 0.5
 
 
 def _often_slow(rng, shape):
-    slow = suites.SLOW * (rng.random(shape[:3]) < 0.1)
-    return suites.steady(rng, shape) + slow[..., None]
+    slow = simulated_suites.SLOW * (rng.random(shape[:3]) < 0.1)
+    return simulated_suites.steady(rng, shape) + slow[..., None]
 
 
 def test_without_longer_intervals_slow_sides_would_alarm(monkeypatch):
@@ -110,4 +116,4 @@ def test_without_sharing_alpha_fifty_cases_would_alarm(monkeypatch):
         "t_quantiles",
         lambda probability, dof: quantiles(np.minimum(probability, 1 - ALPHA / 2), dof),
     )
-    assert errors(suites.steady, 3)["false"] > 2 * MOST_FALSE
+    assert errors(simulated_suites.steady, 3)["false"] > 2 * MOST_FALSE

@@ -1,13 +1,13 @@
 """Small images, a folder for caches, a clock that a test moves, a project, and the command line."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
 from hpml_lab import cli
 from hpml_lab.measure import ceilings
-from hpml_lab.workloads.cifar10 import Images
+from hpml_lab.training.cifar10 import Images
+from support.clocks import FakeClock
+from support.environment import clear_options
 
 
 @pytest.fixture
@@ -32,32 +32,6 @@ def cache(tmp_path_factory, monkeypatch):
     return folder / "hpml_lab"
 
 
-@dataclass
-class FakeClock:
-    """A clock that stands still until told otherwise; waiting for the device is counted."""
-
-    time_s: float = 0.0
-    synchronised: int = 0
-    log: list[str] = field(default_factory=list)
-
-    def now_s(self):
-        self.log.append("now")
-        return self.time_s
-
-    def synchronise(self):
-        self.synchronised += 1
-        self.log.append("sync")
-
-    def mark(self):
-        return None
-
-    def between_s(self, _first, _last):
-        return None
-
-    def advance(self, duration_s):
-        self.time_s += duration_s
-
-
 @pytest.fixture
 def clock():
     """A clock at zero."""
@@ -66,12 +40,18 @@ def clock():
 
 @pytest.fixture
 def project(pytester, monkeypatch):
-    """A project of its own, without this one's options in the environment."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(pytester.path / "cache"))
+    """A project of its own, on a machine whose ceilings are known, so that none are measured."""
+    clear_options(monkeypatch)
+    ceilings.keep({})
+    return pytester
+
+
+@pytest.fixture
+def lab_in_one_process(project, monkeypatch):
+    """Has the project's runs take one process unless told otherwise, with the lab's fixtures."""
     monkeypatch.setenv("HPML_PROCESSES", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "hpml_lab.pytest_plugin.labs")
-    ceilings.keep({})  # known, so that no test measures them
-    return pytester
+    return project
 
 
 @pytest.fixture

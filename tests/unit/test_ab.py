@@ -11,10 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from simulated import CONFTEST
 
-from hpml_lab.ab.process import Revision
+from hpml_lab.comparison.ab.process import Revision
 from hpml_lab.errors import MeasurementError
+from support.clocks import CONFTEST
+from support.environment import clear_options
+from support.repositories import git
 
 TEST = """
     from paced import SECONDS
@@ -34,20 +36,10 @@ PROGRAM = (
 PYTEST = ["--", "-p", "no:hypothesispytest", "--benchmark-max-time=0.2", "tests"]
 
 
-def git(folder, *arguments):
-    """Runs git with an author; returns what it prints."""
-    who = ["-c", "user.name=n", "-c", "user.email=e"]
-    done = subprocess.run(
-        ["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
     """A project whose code is in src, not installed; its second commit is slower."""
-    for name in [name for name in os.environ if name.startswith(("HPML_", "GITHUB_"))]:
-        monkeypatch.delenv(name)
+    clear_options(monkeypatch)
     folder = tmp_path / "project"
     for name, text in {
         "pytest.ini": "[pytest]\n",
@@ -99,7 +91,7 @@ def test_a_slower_commit_is_found(repository):
     done = ab(repository, "HEAD~1", "HEAD", "--json", "--seed=7")
     assert done.returncode == 1, done.stderr
     answer = json.loads(done.stdout)
-    verdicts = {each["fullname"]: each for each in answer["verdicts"]}
+    verdicts = {one["fullname"]: one for one in answer["verdicts"]}
     assert verdicts["tests/test_t.py::test_a"]["verdict"] == "unchanged"
     slower = verdicts["tests/test_t.py::test_b"]
     assert slower["verdict"] == "regressed"
@@ -158,7 +150,7 @@ def test_a_case_that_fails_on_one_side_is_missing(repository):
     test = repository / "tests/test_t.py"
     test.write_text(test.read_text() + "    assert False, 'planted'\n")
     done = ab(repository, "HEAD", "--json")
-    verdicts = {each["fullname"]: each for each in json.loads(done.stdout)["verdicts"]}
+    verdicts = {load["fullname"]: load for load in json.loads(done.stdout)["verdicts"]}
     assert done.returncode == 1
     assert verdicts["tests/test_t.py::test_b"]["verdict"] == "missing"
     assert "planted" in verdicts["tests/test_t.py::test_b"]["reason"]
@@ -174,7 +166,7 @@ def test_a_test_that_is_alone_gets_an_interpreter_of_its_own(repository):
     commit(repository)
     done = ab(repository, "HEAD", "--json")
     assert done.returncode == 0, done.stderr
-    words = [each["verdict"] for each in json.loads(done.stdout)["verdicts"]]
+    words = [load["verdict"] for load in json.loads(done.stdout)["verdicts"]]
     assert words == ["unchanged", "unchanged"]
     assert not [*(repository / ".benchmarks").rglob("*")]
 

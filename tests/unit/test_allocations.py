@@ -12,8 +12,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from hpml_lab.errors import MemoryLimitError
-from hpml_lab.workloads.allocations import AllocationTracker, track
-from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.memory.trace import AllocationTracker, track
+from hpml_lab.training.step import TrainingStep
 
 # Bytes of the network below in float32: weights 6x4 and 3x6, biases 6 and 3.
 PARAMETERS = 4 * (24 + 6 + 18 + 3)
@@ -160,8 +160,8 @@ def test_tracking_changes_no_gradient():
     torch.manual_seed(0)
     step = training_step()
     timeline = track(step)
-    found = [p.grad for p in step.model.parameters()]
-    assert all(torch.equal(a, b) for a, b in zip(found, expected[1:], strict=True))
+    result = [p.grad for p in step.model.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(result, expected[1:], strict=True))
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in step.model.modules())
     made = [event.change_bytes for event in timeline.events if event.phase == "backward"]
     assert sum(change == 4 * 24 for change in made) == 1

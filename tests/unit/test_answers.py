@@ -1,22 +1,21 @@
 """The lab's answers, from runs made up so that the answers are known."""
 
 import pytest
-from made_up_runs import benchmark, epoch, run_of
 
 from hpml_lab.errors import RunFileError
-from hpml_lab.history.run import Benchmark, ExtraInfo, Stats
-from hpml_lab.measure.record import Measurement
+from hpml_lab.labs.answer import Answer
+from hpml_lab.labs.compile_modes.table import break_even_epoch
 from hpml_lab.report import terminal
 from hpml_lab.report.answers import answers
-from hpml_lab.report.answers.answer import Answer
-from hpml_lab.report.answers.compilation import break_even_epoch
+from hpml_lab.runs.schema import Measurement
 from hpml_lab.units import MIB
+from support.runs import benchmark, epoch, recorded, run_of
 
 
 def answer(item, *benchmarks):
     """Returns the one answer to an item."""
-    (found,) = [a for a in answers(run_of(*benchmarks)) if a.item == item]
-    return found
+    (result,) = [a for a in answers(run_of(*benchmarks)) if a.item == item]
+    return result
 
 
 def sweep(**by_count):
@@ -24,7 +23,7 @@ def sweep(**by_count):
     return [
         benchmark(
             "workers",
-            [epoch(1, 9.0, warm_up=True, wait_s=8.0)]
+            epochs=[epoch(1, 9.0, warm_up=True, wait_s=8.0)]
             + [epoch(i, run + d, wait_s=load) for i, d in ((2, -0.01), (3, 0.01))],
             workers=int(name[1:]),
         )
@@ -34,22 +33,22 @@ def sweep(**by_count):
 
 def test_c2_shows_every_epoch_and_the_mean_without_the_warm_up():
     """Two workers: loading 1 of 4 seconds is 25 %."""
-    found = answer("C2", *sweep(w2=(1.0, 4.0)))
-    assert found.rows[0] == ["1 (warm-up)", "8.000", "0.000", "1.000", "0.000", "9.000"]
-    assert found.rows[-1] == ["mean", "1.000", "0.000", "3.000", "0.000", "4.000"]
-    assert found.sentences[0] == "Loading takes 25.0 % of an epoch, computing 75.0 %."
+    result = answer("C2", *sweep(w2=(1.0, 4.0)))
+    assert result.rows[0] == ["1 (warm-up)", "8.000", "0.000", "1.000", "0.000", "9.000"]
+    assert result.rows[-1] == ["mean", "1.000", "0.000", "3.000", "0.000", "4.000"]
+    assert result.sentences[0] == "Loading takes 25.0 % of an epoch, computing 75.0 %."
 
 
 def test_c3_tells_run_time_and_loading_apart():
     """Four workers wait least, two have the shortest epoch, and the lab's rule goes on to four."""
-    found = answer("C3", *sweep(w0=(2.0, 5.0), w1=(1.5, 4.0), w2=(0.5, 3.0), w4=(0.1, 3.5)))
-    assert found.sentences[0] == (
+    result = answer("C3", *sweep(w0=(2.0, 5.0), w1=(1.5, 4.0), w2=(0.5, 3.0), w4=(0.1, 3.5)))
+    assert result.sentences[0] == (
         "Best worker count by run time: cannot tell 2 from 0, 1, 4 in one process; loading alone, "
         "in one process: 4."
     )
-    assert found.sentences[1].endswith("ends at 4.")
-    assert "loading is 16.7 % of the epoch" in found.sentences[2]
-    assert "2 processors" in found.sentences[2]
+    assert result.sentences[1].endswith("ends at 4.")
+    assert "loading is 16.7 % of the epoch" in result.sentences[2]
+    assert "2 processors" in result.sentences[2]
 
 
 def test_c3_names_the_best_count_where_processes_tell_it():
@@ -65,21 +64,21 @@ def test_c3_names_the_best_count_where_processes_tell_it():
 
 def test_c3_stops_by_the_lab_s_rule_at_the_first_rise():
     """Loading 2, 1, 1.5, 0.5 stops the lab's rule at one worker, though four wait less."""
-    found = answer("C3", *sweep(w0=(2.0, 5), w1=(1.0, 4), w2=(1.5, 4), w4=(0.5, 4)))
-    assert found.sentences[1].endswith("ends at 1.")
+    result = answer("C3", *sweep(w0=(2.0, 5), w1=(1.0, 4), w2=(1.5, 4), w4=(0.5, 4)))
+    assert result.sentences[1].endswith("ends at 1.")
 
 
 def test_c4_compares_one_worker_with_the_best():
     """Ratios of loading 1.5 to 0.5 and of run time 4 to 3."""
-    found = answer("C4", *sweep(w1=(1.5, 4.0), w2=(0.5, 3.0)))
-    assert found.rows[-1] == ["1 / 2", "3.00x", "1.00x", "-", "1.33x"]
-    assert "its run time is 0.75x that of one worker" in found.sentences[0]
+    result = answer("C4", *sweep(w1=(1.5, 4.0), w2=(0.5, 3.0)))
+    assert result.rows[-1] == ["1 / 2", "3.00x", "1.00x", "-", "1.33x"]
+    assert "its run time is 0.75x that of one worker" in result.sentences[0]
 
 
 def test_c5_compares_devices_or_says_what_is_missing():
     """Ten seconds on the CPU against two is five times; a CPU alone says how to get the other."""
-    cpu = benchmark("device", [epoch(2, 10.0)])
-    cuda = benchmark("device", [epoch(2, 2.0)], device="cuda", pin_memory=True)
+    cpu = benchmark("device", epochs=[epoch(2, 10.0)])
+    cuda = benchmark("device", epochs=[epoch(2, 2.0)], device="cuda", pin_memory=True)
     assert answer("C5", cpu, cuda).sentences == [
         "An epoch on the CPU takes 5.00x the time of the GPU."
     ]
@@ -90,24 +89,28 @@ def test_c6_ranks_by_the_last_epoch():
     """Adam ends at 20 %, SGD at 60 %; the mean is over all epochs."""
     sgd = [epoch(1, 2.0, warm_up=True, accuracy=0.2, loss=2.0), epoch(2, 1.0, accuracy=0.6)]
     adam = [epoch(1, 2.0, warm_up=True, accuracy=0.3), epoch(2, 1.5, accuracy=0.2)]
-    found = answer(
-        "C6", benchmark("optimizers", adam, optimizer="adam"), benchmark("optimizers", sgd)
+    result = answer(
+        "C6",
+        benchmark("optimizers", epochs=adam, optimizer="adam"),
+        benchmark("optimizers", epochs=sgd),
     )
     row = ["sgd-momentum", "1.000 ± 0.000", "2.00 1.00", "1.500", "20.0 60.0", "40.0"]
-    assert found.rows[1] == row
-    assert "sgd-momentum 60.0 %, adam 20.0 %" in found.sentences[0]
-    assert found.sentences[1] == "Fastest epoch: cannot tell sgd-momentum from adam in one process."
+    assert result.rows[1] == row
+    assert "sgd-momentum 60.0 %, adam 20.0 %" in result.sentences[0]
+    assert (
+        result.sentences[1] == "Fastest epoch: cannot tell sgd-momentum from adam in one process."
+    )
 
 
 def test_c7_gives_the_ratio_of_the_epochs():
     """Three seconds with batch norm, two without: 0.67x."""
-    found = answer(
+    result = answer(
         "C7",
-        benchmark("batch_norm", [epoch(2, 3.0)]),
-        benchmark("batch_norm", [epoch(2, 2.0)], batch_norm=False),
+        benchmark("batch_norm", epochs=[epoch(2, 3.0)]),
+        benchmark("batch_norm", epochs=[epoch(2, 2.0)], batch_norm=False),
     )
-    assert "takes 0.67x the time" in found.sentences[0]
-    assert [row[0] for row in found.rows] == ["batch norm", "none"]
+    assert "takes 0.67x the time" in result.sentences[0]
+    assert [row[0] for row in result.rows] == ["batch norm", "none"]
 
 
 @pytest.mark.parametrize(
@@ -125,19 +128,19 @@ def test_c8_says_when_a_mode_pays_and_which_are_missing():
     cases = [
         benchmark(
             "compile_modes",
-            [epoch(1, first, warm_up=True), epoch(6, steady)],
+            epochs=[epoch(1, first, warm_up=True), epoch(6, steady)],
             compile_mode=mode,
             counters={"graphs": 1, "graph_breaks": 0, "recompiles": 0},
         )
         for mode, (first, steady) in modes.items()
     ]
-    found = answer("C8", *cases)
-    assert [row[3] for row in found.rows] == ["-", "7", "never"]
+    result = answer("C8", *cases)
+    assert [row[3] for row in result.rows] == ["-", "7", "never"]
     assert (
         "default: a later epoch takes 0.80x the time of eager (so few processes cannot tell which "
-        "is faster); it pays for itself after epoch 7." in found.sentences
+        "is faster); it pays for itself after epoch 7." in result.sentences
     )
-    assert found.sentences[-1] == "Not in this run: reduce-overhead."
+    assert result.sentences[-1] == "Not in this run: reduce-overhead."
 
 
 def test_the_memory_of_compile_modes_stands_beside_eager():
@@ -145,13 +148,13 @@ def test_the_memory_of_compile_modes_stands_beside_eager():
     readings = {"eager": {"peak_step_bytes": 100 * MIB, "peak_resident_bytes": 1}}
     readings["default"] = {"peak_step_bytes": 50 * MIB}
     cases = [
-        benchmark("compile_modes", [epoch(1, 2.0)], compile_mode=mode, memory=memory)
+        benchmark("compile_modes", epochs=[epoch(1, 2.0)], compile_mode=mode, memory=memory)
         for mode, memory in readings.items()
     ]
-    (found,) = [a for a in answers(run_of(*cases)) if a.title == "Memory of compile modes"]
-    assert found.columns == ["mode", "a step's own MiB"]
-    assert found.rows == [["eager", "100.0"], ["default", "50.0"]]
-    assert found.sentences == ["A step's own against eager: default 0.50x."]
+    (result,) = [a for a in answers(run_of(*cases)) if a.title == "Memory of compile modes"]
+    assert result.columns == ["mode", "a step's own MiB"]
+    assert result.rows == [["eager", "100.0"], ["default", "50.0"]]
+    assert result.sentences == ["A step's own against eager: default 0.50x."]
 
 
 def test_memory_of_graphs_is_what_they_reserve():
@@ -160,27 +163,31 @@ def test_memory_of_graphs_is_what_they_reserve():
     cases = [
         benchmark(
             "compile_modes",
-            [epoch(1, 2.0)],
+            epochs=[epoch(1, 2.0)],
             compile_mode=mode,
             memory={"peak_allocated_bytes": allocated * MIB, "peak_reserved_bytes": reserved * MIB},
         )
         for mode, (allocated, reserved) in sizes.items()
     ]
-    (found,) = [a for a in answers(run_of(*cases)) if a.title == "Memory of compile modes"]
-    assert [row[1:] for row in found.rows] == [["100.0", "120.0"], ["80.0", "96.0"], ["-", "150.0"]]
-    assert found.sentences == ["Reserved against eager: default 0.80x, reduce-overhead 1.25x."]
+    (result,) = [a for a in answers(run_of(*cases)) if a.title == "Memory of compile modes"]
+    assert [row[1:] for row in result.rows] == [
+        ["100.0", "120.0"],
+        ["80.0", "96.0"],
+        ["-", "150.0"],
+    ]
+    assert result.sentences == ["Reserved against eager: default 0.80x, reduce-overhead 1.25x."]
 
 
 def test_batch_sizes_are_compared_by_samples_a_second():
     """Ten samples in 10 ms beat a hundred in 200 ms."""
-    (found,) = answers(
+    (result,) = answers(
         run_of(
             benchmark("batch_size", seconds=[0.01], samples=10, batch_size=10),
             benchmark("batch_size", seconds=[0.2], samples=100, batch_size=100, images=0),
         )
     )
-    assert found.sentences == ["Most images a second: batch 10, 1,000 /s."]
-    assert [row[2] for row in found.rows] == ["1,000", "500"]
+    assert result.sentences == ["Most images a second: batch 10, 1,000 /s."]
+    assert [row[2] for row in result.rows] == ["1,000", "500"]
 
 
 def test_counts_answer_q1_to_q4():
@@ -208,22 +215,21 @@ def test_counts_answer_q1_to_q4():
 def test_cases_that_differ_in_more_than_the_axis_are_not_mixed():
     """Two networks' sweeps are two tables."""
     cases = sweep(w0=(2.0, 5.0), w2=(0.5, 3.0))
-    other = [benchmark("workers", b.measurement.epochs, width=64) for b in cases[:1]]
+    other = [benchmark("workers", epochs=b.measurement.epochs, width=64) for b in cases[:1]]
     tables = [a for a in answers(run_of(*cases, *other)) if a.item == "C3"]
     assert [len(table.rows) for table in tables] == [2, 1]
 
 
 def test_stock_benchmarks_are_left_out():
     """A benchmark without our record in a group of ours answers nothing."""
-    stock = Benchmark("test", "test", Stats(1, 1, 1, 0, 1, 1), "workers")
-    assert answers(run_of(stock)) == []
+    assert answers(run_of(recorded(None, group="workers"))) == []
 
 
 def test_a_user_s_own_group_is_left_alone():
     """A user's benchmarks in a group of ours have other records; they answer nothing."""
-    record = Measurement({"n": 1}, None, [[1.0]])
+    record = Measurement(case={"n": 1}, samples=None, processes=[[1.0]])
     own = [
-        Benchmark("t", "t", Stats(1, 1, 1, 0, 1, 1), group, ExtraInfo(record))
+        recorded(record, group=group)
         for group in ("memory", "workers", "device", "batch_size", "optimizers")
     ]
     assert answers(run_of(*own)) == []
@@ -233,7 +239,7 @@ def test_a_user_s_own_group_is_left_alone():
 def test_records_that_cannot_be_are_one_error():
     """A worker count that is no number, or an epoch without time, is a damaged run."""
     for damaged in (
-        benchmark("workers", [epoch(2, 1.0)], workers="many"),
+        benchmark("workers", epochs=[epoch(2, 1.0)], workers="many"),
         benchmark("batch_size", seconds=[0.0], batch_size=1),
     ):
         with pytest.raises(RunFileError, match="the run's records do not fit together"):

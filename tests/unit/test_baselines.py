@@ -2,13 +2,13 @@
 
 import json
 import re
-import subprocess
 
 import pytest
-from simulated import saved_run
 
 from hpml_lab.errors import InputError
-from hpml_lab.history.baselines import find_baseline, runs_before
+from hpml_lab.runs.baselines import find_baseline, runs_before
+from support.repositories import git
+from support.runs import run_json
 
 
 @pytest.fixture
@@ -63,15 +63,6 @@ def test_a_machine_without_runs_is_told_how_to_save_one(tmp_path, wanted):
         find_baseline(wanted, [tmp_path / "none"], tmp_path)
 
 
-def git(folder, *arguments):
-    """Runs git with an author; returns what it prints."""
-    who = ["-c", "user.name=n", "-c", "user.email=e"]
-    done = subprocess.run(
-        ["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def repository(tmp_path):
     """A repository of three commits around the folder; there is a tag on the first one."""
@@ -87,7 +78,7 @@ def repository(tmp_path):
 def made_at(folder, stem, commit, *, dirty=False):
     """Saves a run made at a commit."""
     info = {"id": commit, "dirty": dirty}
-    (folder / f"{stem}.json").write_text(json.dumps(saved_run({}, commit=info)))
+    (folder / f"{stem}.json").write_text(json.dumps(run_json({}, commit=info)))
 
 
 def test_a_revision_is_its_latest_clean_run(folder, tmp_path, repository):
@@ -110,8 +101,8 @@ def test_a_revision_without_a_run_is_refused(folder, tmp_path, repository):
 
 def test_history_is_the_latest_other_runs(folder):
     """Oldest first, without the baseline."""
-    found = runs_before(folder / "0010_main.json", folder, 2)
-    assert [path.stem for path in found] == ["0009_other", "10001_2"]
+    result = runs_before(folder / "0010_main.json", folder, 2)
+    assert [path.stem for path in result] == ["0009_other", "10001_2"]
 
 
 def test_a_run_of_the_stock_plugin_is_found_behind_our_own(tmp_path):

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory.largest_batch import largest_batch
-from hpml_lab.theory.timeline import Recorder
+from hpml_lab.memory.largest_batch import largest_batch
+from hpml_lab.memory.timeline import Recorder
 
 LINES = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 50)), min_size=1, max_size=6)
 
@@ -16,8 +16,8 @@ def planner(lines, asked=None, category="activations"):
 
     def plan(batch):
         recorder = Recorder()
-        for fixed, each in lines:
-            recorder.free(recorder.allocate(fixed + each * batch, category))
+        for fixed, one in lines:
+            recorder.free(recorder.allocate(fixed + one * batch, category))
         if asked is not None:
             asked.append(batch)
         return recorder.timeline()
@@ -30,11 +30,11 @@ def test_it_is_the_largest(lines, limit):
     """Whatever the lines, what is found fits and the next batch does not, in four plans."""
     lines = [*lines, (0, 1)]
     asked = []
-    if max(fixed + each for fixed, each in lines) > limit:
+    if max(fixed + one for fixed, one in lines) > limit:
         with pytest.raises(InputError, match="one sample needs"):
             largest_batch(planner(lines), limit)
         return
-    expected = min((limit - fixed) // each for fixed, each in lines if each)
+    expected = min((limit - fixed) // one for fixed, one in lines if one)
     assert largest_batch(planner(lines, asked), limit) == expected
     assert len(asked) <= 4
 
@@ -56,8 +56,8 @@ def test_a_bent_line_is_searched(limit, bend):
 
     if plan(1).peak_bytes > limit:
         return
-    found = largest_batch(plan, limit)
-    assert plan(found).peak_bytes <= limit < plan(found + 1).peak_bytes
+    result = largest_batch(plan, limit)
+    assert plan(result).peak_bytes <= limit < plan(result + 1).peak_bytes
 
 
 def test_one_sample_may_be_the_most():

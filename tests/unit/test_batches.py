@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from hpml_lab.workloads.batches import common_length, on_device, own_bytes, shapes, tensors
+from hpml_lab.training.batches import common_length, on_device, own_bytes, shapes, tensors
 
 Pair = namedtuple("Pair", ["inputs", "targets"])
 
@@ -104,3 +104,25 @@ def test_shapes_say_what_a_batch_is():
     assert shapes({"x": WORDS, "y": (LABELS.long(),)}) == "float32[8,12] int64[8]"
     assert shapes([torch.zeros(2)] * 11).endswith("float32[2] and 3 more")
     assert shapes(None) == ""
+
+
+class Sample:
+    """An object without a method ``to``, which holds itself too."""
+
+    def __init__(self):
+        self.inputs, self.name, self.parent = torch.ones(2), "a", self
+
+
+def test_an_object_with_tensors_goes_to_the_device_as_a_copy():
+    """Its tensors do, whatever else it holds; the object of the loader stays as it was."""
+    sample = Sample()
+    moved = on_device({"sample": sample, "more": {torch.ones(1)}}, torch.device("meta"))
+    assert moved["sample"].inputs.device.type == "meta"
+    assert (moved["sample"].name, sample.inputs.device.type) == ("a", "cpu")
+    assert {tensor.device.type for tensor in moved["more"]} == {"meta"}
+
+
+def test_an_object_without_tensors_is_passed_on():
+    """The same object: a copy of a file or a lock would not work."""
+    settings = type("Settings", (), {})()
+    assert on_device(settings, torch.device("meta")) is settings

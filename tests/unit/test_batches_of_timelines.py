@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory.batches import Batches, line
-from hpml_lab.theory.timeline import Recorder
+from hpml_lab.memory.largest_batch import Batches, line
+from hpml_lab.memory.timeline import Recorder
 
 LINES = st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 10**4)), min_size=1, max_size=8)
 BATCHES = st.integers(1, 5000)

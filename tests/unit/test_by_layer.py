@@ -1,8 +1,7 @@
 """Which layers a step's memory is in, on a step written by hand."""
 
-from hpml_lab.report.layers import layers_answer, layers_record
-from hpml_lab.theory.by_layer import LayerMemory, by_layer, grouped
-from hpml_lab.theory.timeline import Recorder
+from hpml_lab.labs.memory_plan.table import layers_answer, layers_record
+from hpml_lab.memory.timeline import LayerMemory, Recorder, by_layer, grouped
 
 
 def step():

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from hpml_lab.errors import MeasurementError
-from hpml_lab.measure import ceilings, kept, rates
-from hpml_lab.measure.rates import (
+from hpml_lab.measure import ceilings, machine_cache
+from hpml_lab.measure.ceilings import (
     best_call_s,
     matmul_flops_per_s,
     memory_bytes_per_s,
@@ -53,7 +53,7 @@ def test_a_product_of_matrices_is_2_n_cubed_flop(monkeypatch):
 
     16 FLOP in 1 ms are 16,000 FLOP/s, 128 in 1 ms 128,000, 1,024 in 50 ms 20,480.
     """
-    monkeypatch.setattr(rates, "SIDES", (2, 4, 8, 16))
+    monkeypatch.setattr(ceilings, "SIDES", (2, 4, 8, 16))
     clock = Ticking(*[0.001] * 10, 0.05)
     assert matmul_flops_per_s("cpu", torch.float32, clock) == pytest.approx(128_000)
     assert clock.readings == 3 * 5 * 2
@@ -67,7 +67,7 @@ def test_copy_moves_two_buffers_and_triad_three():
 
 def test_what_a_device_has_not_is_unknown(monkeypatch):
     """A dtype without a kernel, or too little memory, gives None and no number."""
-    monkeypatch.setattr(rates, "SIDES", (2, 4))
+    monkeypatch.setattr(ceilings, "SIDES", (2, 4))
     assert matmul_flops_per_s("cpu", torch.bool, Ticking(1.0)) is None
 
     def refuse(*_arguments, **_named):
@@ -80,7 +80,7 @@ def test_what_a_device_has_not_is_unknown(monkeypatch):
 
 def test_a_clock_that_stands_still_gives_no_rate(monkeypatch, clock):
     """No time, no rate: never infinity, which JSON cannot hold."""
-    monkeypatch.setattr(rates, "SIDES", (2,))
+    monkeypatch.setattr(ceilings, "SIDES", (2,))
     assert matmul_flops_per_s("cpu", torch.float32, clock) is None
     assert memory_bytes_per_s("cpu", 1000, clock) is None
 
@@ -89,7 +89,7 @@ def test_a_clock_that_stands_still_gives_no_rate(monkeypatch, clock):
 def test_a_transfer_is_counted_once(monkeypatch, pinned):
     """1,000 bytes to the device in 0.5 s are 2,000 bytes/s, page-locked only if asked for."""
     locked = []
-    monkeypatch.setattr(rates, "_written", lambda size, _device: torch.ones(size // 4))
+    monkeypatch.setattr(ceilings, "_written", lambda size, _device: torch.ones(size // 4))
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: locked.append(1) or self)
     assert transfer_bytes_per_s(1000, pinned, Ticking(0.5)) == 2000
     assert locked == [1] * pinned
@@ -118,8 +118,8 @@ CPU_NAMES = [
 
 def test_a_machine_without_a_gpu_has_the_ceilings_of_its_processors(quick):
     """Two dtypes and the memory; nothing is said about a GPU that is not there."""
-    found = ceilings.measure(lambda device: device, SimpleNamespace(is_available=lambda: False))
-    assert found == dict(zip(CPU_NAMES, (1.0, 2.0, 3.0), strict=True))
+    result = ceilings.measure(lambda device: device, SimpleNamespace(is_available=lambda: False))
+    assert result == dict(zip(CPU_NAMES, (1.0, 2.0, 3.0), strict=True))
     assert quick[2] == ("memory", "cpu", 256 * MIB, "cpu")
 
 
@@ -134,8 +134,8 @@ def test_a_gpu_adds_its_own(quick, monkeypatch):
         "matmul_flops_per_s",
         lambda *asked: precise.append(matmul.fp32_precision) or say(*asked),
     )
-    found = ceilings.measure(lambda device: device, SimpleNamespace(is_available=lambda: True))
-    assert list(found) == [
+    result = ceilings.measure(lambda device: device, SimpleNamespace(is_available=lambda: True))
+    assert list(result) == [
         *CPU_NAMES,
         "cuda_matmul_float32_flops_per_s",
         "cuda_matmul_bfloat16_flops_per_s",
@@ -155,8 +155,8 @@ def test_a_gpu_adds_its_own(quick, monkeypatch):
 def test_memory_that_is_not_there_is_not_measured(quick, monkeypatch):
     """Where the buffers do not fit, the bandwidth is unknown."""
     monkeypatch.setattr(ceilings, "buffer_bytes", lambda: None)
-    found = ceilings.measure(lambda device: device, SimpleNamespace(is_available=lambda: False))
-    assert found["cpu_memory_bytes_per_s"] is None
+    result = ceilings.measure(lambda device: device, SimpleNamespace(is_available=lambda: False))
+    assert result["cpu_memory_bytes_per_s"] is None
     assert [kind for kind, *_ in quick] == ["matmul", "matmul"]
 
 
@@ -239,7 +239,7 @@ def test_other_software_or_processors_have_their_own(measured, monkeypatch, chan
     """A new torch or fewer processors to use: measured again, and both are kept."""
     ceilings.ceilings()
     if change == "software":
-        monkeypatch.setattr(kept, "software", lambda _found: {"torch": "9.9"})
+        monkeypatch.setattr(machine_cache, "software", lambda _found: {"torch": "9.9"})
     else:
         monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(999)))
     ceilings.ceilings()
@@ -285,7 +285,7 @@ def test_ceilings_that_cannot_be_measured_are_an_error(monkeypatch, cache):
 @pytest.mark.slow
 def test_this_machine_has_ceilings():
     """The whole way through a fresh process: every rate of the processors is a number."""
-    found = ceilings.ceilings()
-    assert set(CPU_NAMES) <= found.keys()
-    assert found["cpu_matmul_float32_flops_per_s"] > 1e8
-    assert ceilings.recall() == found
+    result = ceilings.ceilings()
+    assert set(CPU_NAMES) <= result.keys()
+    assert result["cpu_matmul_float32_flops_per_s"] > 1e8
+    assert ceilings.recall() == result

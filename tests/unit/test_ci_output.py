@@ -6,11 +6,13 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
+from hpml_lab.comparison.verdicts import Comparison, CounterVerdict, Refusal, Verdict
 from hpml_lab.report import actions
-from hpml_lab.report.annotations import MOST, annotation, annotations, inert
-from hpml_lab.report.markdown import MOST_ROWS, literal, render
-from hpml_lab.verdict.comparison import Comparison, CounterVerdict, Refusal, Verdict
+from hpml_lab.report.actions import MOST, annotation, annotations, inert
+from hpml_lab.report.markdown import MOST_ROWS, render
+from hpml_lab.text import markdown
 
 HOSTILE = [
     "::set-env name=PATH::/evil",
@@ -66,22 +68,41 @@ def test_text_between_stop_commands_needs_an_unknown_token():
     assert inert("x") != inert("x")
 
 
-@given(st.one_of(st.sampled_from(HOSTILE), st.text()))
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+@given(st.one_of(st.sampled_from(HOSTILE), st.text(), st.text("*_-=+#>|`~[](){}!<&:.1 a@/w\\")))
 def test_markdown_holds_text_only(text):
-    """No ASCII punctuation is left but that of numbered characters; it reads as it was."""
-    written = literal(text)
-    assert not re.search(r"[^\w ?&#;]", re.sub(r"[^\x00-\x7f]", "", written))
-    assert not re.search(r"&(?!#\d+;)|(?<!&)#", written)
-    assert "?" not in text or "&#63;" in written
+    """A parser finds nothing but text in a paragraph and in a cell, and reads it as it was."""
+    written = markdown(text)
     assert html.unescape(written) == "".join(c if c.isprintable() else "?" for c in text)
+    for source in (f"x {written}", f"| a |\n|---|\n| x {written} |"):
+        tokens = MARKDOWN.parse(source)
+        kinds = {child.type for token in tokens for child in token.children or []}
+        assert kinds == {"text"}
+
+
+@pytest.mark.parametrize(
+    "text", ["www.a.b", "https://a.b", "@name", "#12", ":tada:", "1. x", "- x"]
+)
+def test_markdown_leaves_nothing_that_github_would_link_or_list(text):
+    """What only GitHub takes for markup has its marks written as numbers too."""
+    assert re.search(r"&#\d+;", markdown(text))
+
+
+def test_markdown_leaves_numbers_and_names_readable():
+    """Points within numbers, dashes within words and brackets stay."""
+    assert (
+        markdown("1.25 (max-autotune, batch_size), 5 %") == "1.25 (max-autotune, batch_size), 5 %"
+    )
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_adds_no_cell_and_no_line(name):
     """The table has as many lines and bars as that of a harmless name."""
     shapes = [
-        [line.count("|") for line in render(Comparison([regressed(each)])).splitlines()]
-        for each in ("harmless", name)
+        [line.count("|") for line in render(Comparison([regressed(one)])).splitlines()]
+        for one in ("harmless", name)
     ]
     assert shapes[0] == shapes[1]
 
@@ -140,7 +161,7 @@ def test_outside_a_job_nothing_is_written(monkeypatch):
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
     assert shown(Comparison([regressed("test_a")])) == []
-    assert actions.harmless("::error::x") == "::error::x"
+    assert actions.without_commands("::error::x") == "::error::x"
 
 
 def test_a_summary_that_cannot_be_written_is_one_line(job, monkeypatch):

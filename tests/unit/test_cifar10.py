@@ -10,8 +10,8 @@ import pytest
 from torchvision.datasets import CIFAR10
 
 from hpml_lab.errors import DataError, InputError
-from hpml_lab.workloads import cifar10, cifar10_folders
-from hpml_lab.workloads.images import open_images
+from hpml_lab.training import cifar10
+from hpml_lab.training.images import open_images
 
 TRAIN = [f"data_batch_{i}" for i in range(1, 6)]
 
@@ -26,7 +26,7 @@ def drawn(seed, count):
 @pytest.fixture
 def binary(tmp_path):
     """A folder with the binary version, twenty images a file."""
-    folder = tmp_path / "data" / cifar10_folders.BINARY_FOLDER
+    folder = tmp_path / "data" / cifar10.BINARY_FOLDER
     folder.mkdir(parents=True)
     for seed, name in enumerate([*TRAIN, "test_batch"]):
         cifar10.write_binary(folder / f"{name}.bin", *drawn(seed, 20))
@@ -36,7 +36,7 @@ def binary(tmp_path):
 @pytest.fixture
 def python(tmp_path, monkeypatch):
     """A folder with the python version, twenty images a file, whose digests are pinned."""
-    folder = tmp_path / "data" / cifar10_folders.PYTHON_FOLDER
+    folder = tmp_path / "data" / cifar10.PYTHON_FOLDER
     folder.mkdir(parents=True)
     digests = {}
     for seed, name in enumerate([*TRAIN, "test_batch"]):
@@ -182,7 +182,7 @@ def test_what_lies_there_instead_is_said_in_one_line(tmp_path, make, message):
 
 def test_a_damaged_version_hides_no_good_one(binary):
     """A python version that somebody wrote again stands beside the binary one."""
-    folder = binary.parent / cifar10_folders.PYTHON_FOLDER
+    folder = binary.parent / cifar10.PYTHON_FOLDER
     folder.mkdir()
     (folder / "data_batch_1").write_bytes(b"another")
     assert len(cifar10.read(binary.parent, "train")) == 100

@@ -10,16 +10,21 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from hpml_lab.claims.checks import registry
-from hpml_lab.claims.checks.registry import Finding
-from hpml_lab.claims.decide import all_checks, decide
+from hpml_lab.claims import checking
+from hpml_lab.claims.checking import Finding
 from hpml_lab.claims.ledger import Claim, claims_of, ledger
-from hpml_lab.history.run import Machine
-from hpml_lab.measure.record import Measurement
+from hpml_lab.labs.claim_decisions import all_checks, decide
+from hpml_lab.runs.machine import Machine
+from hpml_lab.runs.schema import Measurement
 
-PERF = Path(__file__).parents[1] / "perf"
-MEASURE = Path(__file__).parents[2] / "src" / "hpml_lab" / "measure"
-CODE = [path.read_text() for path in (*PERF.glob("*.py"), *MEASURE.glob("*.py"))]
+SOURCE = Path(__file__).parents[2] / "src" / "hpml_lab"
+BENCHES = [path.read_text() for path in SOURCE.glob("labs/*/bench.py")]
+WRITERS = [
+    path.read_text()
+    for folder in ("measure/*.py", "memory/*.py", "labs/*/*.py")
+    for path in SOURCE.glob(folder)
+]
+CODE = WRITERS
 ENTRIES = msgspec.yaml.decode(
     resources.files("hpml_lab.claims").joinpath("ledger.yaml").read_bytes()
 )
@@ -51,7 +56,7 @@ def test_a_claim_for_a_machine_names_its_quantity(claim):
     assert rest
     if kind == "to measure":
         return
-    groups = re.findall(r'group="(\w+)"', "".join(p.read_text() for p in PERF.glob("test_*.py")))
+    groups = re.findall(r'group="(\w+)"', "".join(BENCHES))
     assert kind == "machine" or kind in groups
     for key in rest.split(", "):
         look_up(inspect.type_info(Machine if kind == "machine" else Measurement), key)
@@ -123,7 +128,7 @@ def test_checks_are_of_claims_that_can_hold_or_not():
         ("002-Q1", "refuted", "computed", "convolutions 20, not 18"),
         ("004-C3-opt-run", "machine-dependent", "saved quantity", "workers: epochs[].total_s"),
         ("003-C5-avg", "unverifiable", "not verifiable", "Not given; 199.43 s vs 16.81 s."),
-        ("004-Q5-2", "confirmed", "by the ledger's word", "torch.compile documentation"),
+        ("004-Q5-2", "confirmed", "not computed", "torch.compile documentation"),
     ],
 )
 def test_a_decision_says_how_it_came_about(claim_id, verdict, how, evidence):
@@ -135,11 +140,11 @@ def test_a_decision_says_how_it_came_about(claim_id, verdict, how, evidence):
 
 def test_two_checks_of_one_claim_are_refused(monkeypatch):
     """The second check of an id does not replace the first."""
-    monkeypatch.setattr(registry, "CHECKS", {})
-    registry.decides("x")(lambda: Finding(True, "first"))
+    monkeypatch.setattr(checking, "CHECKS", {})
+    checking.decides("x")(lambda: Finding(True, "first"))
     with pytest.raises(ValueError, match=r"^claim x has two checks; keep one$"):
-        registry.decides("x")(lambda: Finding(True, "second"))
-    assert registry.CHECKS["x"]().evidence == "first"
+        checking.decides("x")(lambda: Finding(True, "second"))
+    assert checking.CHECKS["x"]().evidence == "first"
 
 
 def test_claims_of_a_write_up_keep_their_order():

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from hpml_lab.workloads.cache import cache_folder
+from hpml_lab.files import cache_folder
 
 
 @pytest.fixture
 def few_images(monkeypatch, images):
     """Forty images in place of the generated fifty thousand."""
-    monkeypatch.setattr("hpml_lab.workloads.trainer.open_images", lambda _data: images)
+    monkeypatch.setattr("hpml_lab.training.trainer.open_images", lambda _data: images)
 
 
 TRAIN = ("train", "--width", "2", "--images", "16", "--batch-size", "8", "--workers", "0")
@@ -86,7 +86,7 @@ def test_train_explains_its_options(run):
     """Every field of a training is an option with a line of help."""
     status, out, _ = run("train", "--help")
     assert status == 0
-    assert "--optimizer-settings VALUE  `lab` or `default`" in out.replace("``", "`")
+    assert "--optimizer-settings VALUE  lab (lr 0.1, weight decay 5e-4) or default." in out
 
 
 def test_answers_without_a_run_say_how_to_make_one(run, tmp_path):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hpml_lab.measure import cold
-from hpml_lab.measure.cold import evict_file, fetch_s, storage_read_bytes
+from hpml_lab.labs.stalls import measured as cold
+from hpml_lab.labs.stalls.measured import evict_file, fetch_s, storage_read_bytes
 
 
 class Storage:

@@ -3,12 +3,13 @@
 from dataclasses import asdict, replace
 
 import pytest
-from compared_runs import case, run, stock, verdict_of
 
-from hpml_lab.history.defaults import CASE_DEFAULTS
-from hpml_lab.history.run import Cpu, ExtraInfo
-from hpml_lab.verdict.compare import compare
-from hpml_lab.workloads.training import Training
+from hpml_lab.comparison.comparability import CASE_DEFAULTS
+from hpml_lab.comparison.compare import compare
+from hpml_lab.runs.machine import Cpu
+from hpml_lab.runs.schema import ExtraInfo
+from hpml_lab.training.training import Training
+from support.runs import case, run_of, stock_run, verdict_of
 
 STEADY = (1.0, 1.001, 0.999)
 
@@ -16,7 +17,7 @@ STEADY = (1.0, 1.001, 0.999)
 @pytest.mark.parametrize("field", ["cpu", "python_implementation"])
 def test_another_processor_or_interpreter_is_another_machine(field):
     """Also as files from before 2020 name the processor: named, and not compared."""
-    sides = [stock("a", 1.0), stock("a", 1.0)]
+    sides = [stock_run({"a": 1.0})] * 2
     values = {
         "cpu": (Cpu(brand="old"), Cpu(brand_raw="new")),
         "python_implementation": ("CPython", "PyPy"),
@@ -25,13 +26,13 @@ def test_another_processor_or_interpreter_is_another_machine(field):
         replace(side, machine_info=replace(side.machine_info, **{field: value}))
         for side, value in zip(sides, values, strict=True)
     ]
-    found = verdict_of(compare([sides[0]], [sides[1]]))
+    result = verdict_of(compare([sides[0]], [sides[1]]))
     named = {
         "cpu": "cpu 'old' -> 'new'",
         "python_implementation": "interpreter 'CPython' -> 'PyPy'",
     }
-    assert found.verdict == "not comparable"
-    assert found.reason == f"other machines: {named[field]}"
+    assert result.verdict == "not comparable"
+    assert result.reason == f"other machines: {named[field]}"
 
 
 LAB = {"optimizer_settings": "lab", "network": "resnet18-cifar", "batch_size": 128}
@@ -50,17 +51,17 @@ LAB = {"optimizer_settings": "lab", "network": "resnet18-cifar", "batch_size": 1
 )
 def test_a_field_that_an_older_file_lacks_had_its_default(base, new, verdict):
     """A new field of a training makes no old baseline another case; a new value does."""
-    found = compare([run(case("a", *STEADY, **base))], [run(case("a", *STEADY, **new))])
-    assert verdict_of(found).verdict == verdict
+    result = compare([run_of(case("a", *STEADY, **base))], [run_of(case("a", *STEADY, **new))])
+    assert verdict_of(result).verdict == verdict
 
 
 def test_samples_are_part_of_the_case():
     """Eight samples in place of 64 are no improvement."""
     sides = []
     for samples in (64, 8):
-        found = case("a", *STEADY)
-        record = replace(found.measurement, samples=samples)
-        sides.append(run(replace(found, extra_info=ExtraInfo(record))))
+        result = case("a", *STEADY)
+        record = replace(result.measurement, samples=samples)
+        sides.append(run_of(replace(result, extra_info=ExtraInfo(hpml=record))))
     assert verdict_of(compare([sides[0]], [sides[1]])).reason == "other settings: samples 64 -> 8"
 
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from support.runs import stock_json
+
 
 @pytest.fixture
 def saved(tmp_path):
@@ -12,20 +14,8 @@ def saved(tmp_path):
     def save(name, *medians, fullname="test_a"):
         paths = []
         for index, median in enumerate(medians):
-            stats = dict.fromkeys(("min", "max", "mean", "median"), median)
-            stats |= {"stddev": 0.0, "rounds": 5}
-            benchmark = {"name": fullname, "fullname": fullname, "stats": stats}
             path = tmp_path / f"{name}{index}.json"
-            path.write_text(
-                json.dumps(
-                    {
-                        "machine_info": {},
-                        "benchmarks": [benchmark],
-                        "datetime": "2026",
-                        "version": "5",
-                    }
-                )
-            )
+            path.write_text(json.dumps(stock_json({fullname: median})))
             paths.append(str(path))
         return paths
 
@@ -107,7 +97,7 @@ def test_names_of_files_cannot_write_to_the_terminal(run, saved):
 def test_bad_input_is_one_line(run, saved, arguments, message):
     """Exit status 2, nothing on standard output, and one line that says what is wrong."""
     files = saved("base", *BASE)
-    status, out, errors = run("compare", *(each.format(*files) for each in arguments))
+    status, out, errors = run("compare", *(argument.format(*files) for argument in arguments))
     assert (status, out, len(errors)) == (2, "", 1)
     assert errors[0].startswith(f"hpml-lab: {message}")
 
@@ -124,11 +114,8 @@ def test_a_file_that_is_no_run_is_one_line(run, tmp_path, text):
 
 def test_what_many_cases_have_in_common_is_said_once(run, tmp_path):
     """Two cases of one process a side share a reason; it is printed once, with their number."""
-    stats = {"min": 1.0, "max": 1.0, "mean": 1.0, "median": 1.0, "stddev": 0.0, "rounds": 5}
-    cases = [{"name": name, "fullname": name, "stats": stats} for name in ("test_a", "test_b")]
-    saved = {"machine_info": {}, "benchmarks": cases, "datetime": "2026", "version": "5"}
     path = tmp_path / "run.json"
-    path.write_text(json.dumps(saved))
+    path.write_text(json.dumps(stock_json({"test_a": 1.0, "test_b": 1.0})))
     _, out, _ = run("compare", "--base", str(path), "--new", str(path))
     assert out.count("measured in 1 and 1 processes") == 1
     assert "2 of these: measured in 1 and 1 processes" in out

@@ -8,8 +8,8 @@ from torch import nn
 
 from hpml_lab.measure.compiled import compilation_counters
 from hpml_lab.measure.counters import network_counters
-from hpml_lab.workloads import compilation
-from hpml_lab.workloads.compilation import compiled, empty_caches, unavailable
+from hpml_lab.training import backends
+from hpml_lab.training.backends import compiled, empty_caches, unavailable
 
 
 def test_eager_runs_everywhere_and_is_the_model_itself():
@@ -42,20 +42,20 @@ def test_the_cpu_needs_a_compiler(monkeypatch):
 def test_cuda_needs_a_gpu_that_triton_knows(monkeypatch, capability, reason):
     """Old GPUs are left out with a reason; an H100 is not."""
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
-    found = unavailable("max-autotune", "cuda")
-    assert found is None if reason is None else reason in found
+    result = unavailable("max-autotune", "cuda")
+    assert result is None if reason is None else reason in result
 
 
 def test_cuda_needs_triton(monkeypatch):
     """Without triton the reason says so."""
-    monkeypatch.setattr(compilation.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(backends.importlib.util, "find_spec", lambda _name: None)
     assert "needs the package triton" in unavailable("default", "cuda")
 
 
 def test_caches_are_empty_inside_and_as_before_outside(monkeypatch, tmp_path):
     """Inside, the compiler writes to a new folder; outside, to the old one."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(compilation, "_start_compiler", lambda _device: None)
+    monkeypatch.setattr(backends, "_start_compiler", lambda _device: None)
     with empty_caches("cpu"):
         inside = os.environ["TORCHINDUCTOR_CACHE_DIR"]
         assert os.listdir(inside) == []

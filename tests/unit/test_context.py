@@ -77,13 +77,13 @@ def test_without_a_gpu_there_is_no_context():
     assert context_growth(blind, FakeMachine()) is None
 
 
-@pytest.mark.parametrize(("found", "processes"), [(None, 2), (500 * MIB, 1)])
-def test_the_context_is_measured_in_a_fresh_process_once(monkeypatch, tmp_path, found, processes):
+@pytest.mark.parametrize(("known", "processes"), [(None, 2), (500 * MIB, 1)])
+def test_the_context_is_measured_in_a_fresh_process_once(monkeypatch, tmp_path, known, processes):
     """This process may have one already; what is known of the machine is kept."""
     jobs = []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(context, "in_fresh_process", lambda job: jobs.append(job) or found)
-    assert context_bytes() == context_bytes() == found
+    monkeypatch.setattr(context, "in_fresh_process", lambda job: jobs.append(job) or known)
+    assert context_bytes() == context_bytes() == known
     assert jobs == [context_growth] * processes
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from hpml_lab.errors import InputError
-from hpml_lab.workloads.convolutions import largest_copies_bytes
+from hpml_lab.memory.kernels import largest_copies_bytes
 
 
 def test_the_layer_with_most_counts():

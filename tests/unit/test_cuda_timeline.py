@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from hpml_lab.errors import MeasurementError
-from hpml_lab.measure.cuda_timeline import cuda_timeline, read_trace
-from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.memory.cuda_timeline import cuda_timeline, read_trace
+from hpml_lab.training.step import TrainingStep
 
 
 def entry(action, addr=0, size=0):

@@ -6,9 +6,8 @@ import pytest
 from torch import nn
 
 from hpml_lab.errors import InputError
-from hpml_lab.workloads.declared import built, check_workload, parsed, workload
-from hpml_lab.workloads.settings import parse_setting
-from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.training.step import TrainingStep
+from hpml_lab.training.workload import built, check_workload, parse_setting, parsed, workload
 
 FILE = """
     import torch

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hpml_lab.history.run import read_run
-from hpml_lab.measure.record import Failure
-from hpml_lab.pytest_plugin.plan import shuffled
+from hpml_lab.pytest_plugin.schedule import shuffled
+from hpml_lab.runs.reading import read_run
+from hpml_lab.runs.schema import Failure
 
 pytestmark = pytest.mark.slow
 
@@ -155,12 +155,16 @@ def test_everything_else_is_in_the_saved_run(disaster):
 def test_a_process_that_fails_costs_its_current_case_only(disaster, name):
     """The case has the rounds of the first and the third process, and why there are no others."""
     assert [len(rounds) >= 3 for rounds in disaster.ours[name].processes] == [True, False, True]
-    assert disaster.ours[name].failures == [Failure(2, *DIED[name])]
+    (failure,) = disaster.ours[name].failures
+    assert (failure.process, failure.kind, failure.message) == (2, *DIED[name])
 
 
 def test_a_case_that_always_fails_is_recorded_without_a_benchmark(disaster):
     """Its three failures stand beside the benchmarks."""
-    failures = [Failure(process, "crashed", "killed by SIGSEGV") for process in (1, 2, 3)]
+    failures = [
+        Failure(process=process, kind="crashed", message="killed by SIGSEGV", signal="SIGSEGV")
+        for process in (1, 2, 3)
+    ]
     assert disaster.run.hpml.unmeasured == {"test_d.py::test_never": failures}
     assert set(disaster.ours) == {*SOUND, *DIED}
 
@@ -168,7 +172,7 @@ def test_a_case_that_always_fails_is_recorded_without_a_benchmark(disaster):
 def test_stock_statistics_are_over_all_rounds(disaster):
     """Rounds, smallest and largest are those of all processes together."""
     for bench in disaster.run.benchmarks:
-        rounds = [second for each in bench.measurement.processes for second in each]
+        rounds = [second for one in bench.measurement.processes for second in one]
         assert bench.stats.rounds == len(rounds)
         assert (bench.stats.min, bench.stats.max) == (min(rounds), max(rounds))
 

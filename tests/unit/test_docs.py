@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hpml_lab.history.run import read_run
 from hpml_lab.report.answers import answers
 from hpml_lab.report.terminal import render
+from hpml_lab.runs.reading import read_run
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")), ROOT / "tests" / "README.md"]

@@ -1,24 +1,25 @@
 """The dropout lab's answers and pictures, from runs made up so that the answer is known."""
 
 import pytest
-from made_up_runs import benchmark, run_of
 
-from hpml_lab.measure.record import Learning
-from hpml_lab.report.answers import answers
-from hpml_lab.report.pictures import draw_run
+from hpml_lab.report.answers import answers, draw_run
+from hpml_lab.runs.schema import Learning, Measurement
+from support.runs import recorded, run_of
 
 STEPS = [10.0, 1000.0]
 
 
 def part(method, points, metrics, *, group="dropout", counters=None, **case):
     """Returns a saved ensemble of the lab; metrics have a list for each member."""
-    found = benchmark(group, seconds=[1.0], counters=counters)
     members = len(next(iter(metrics.values())))
-    record = found.measurement
-    record.case.clear()
-    record.case.update({"lab": "dropout", "method": method, "device": "cpu", **case})
-    object.__setattr__(record, "learning", Learning([*range(members)], points, metrics))
-    return found
+    record = Measurement(
+        case={"lab": "dropout", "method": method, "device": "cpu", **case},
+        samples=100,
+        processes=[[1.0]],
+        counters=counters or {},
+        learning=Learning(seeds=[*range(members)], points=points, metrics=metrics),
+    )
+    return recorded(record, group=group)
 
 
 def course(batch_size, w1, w2, **counters):
@@ -66,16 +67,16 @@ def networks(drop, marked, clean, source="generated"):
 
 def answer(item, *cases):
     """Returns the one answer to an item."""
-    (found,) = [a for a in answers(run_of(*cases)) if a.item == item]
-    return found
+    (result,) = [a for a in answers(run_of(*cases)) if a.item == item]
+    return result
 
 
 def test_least_squares_stands_beside_the_lab_s_fractions():
     """And its prediction for the clean row, error and floor: 22/3, 13.444 and 121/3."""
-    found = answer("1(a, c)", LEAST)
-    assert found.rows[1] == ["0.5", "0.36666667", "3.66666667", "11/30, 11/3"]
-    assert "7.3333 (lab: 22/3)" in found.sentences[1]
-    assert "13.444 (13.444); the mean squared error in training is 40.3333" in found.sentences[1]
+    result = answer("1(a, c)", LEAST)
+    assert result.rows[1] == ["0.5", "0.36666667", "3.66666667", "11/30, 11/3"]
+    assert "7.3333 (lab: 22/3)" in result.sentences[1]
+    assert "13.444 (13.444); the mean squared error in training is 40.3333" in result.sentences[1]
 
 
 def test_descent_without_dropout_is_compared_with_the_shortest_solution():
@@ -95,8 +96,8 @@ def test_a_course_is_measured_in_standard_errors_of_the_exact_spread():
 
 def test_steps_of_loss_121_are_a_share():
     """One of four steps sees nothing of the row."""
-    found = answer("1(d)", *course(1, [[0.5, 0.5]], [[3.0, 3.0]], steps=8, steps_of_loss_121=2))
-    assert "exactly 121, both inputs dropped, in 25.0 % of 8 steps" in found.sentences[1]
+    result = answer("1(d)", *course(1, [[0.5, 0.5]], [[3.0, 3.0]], steps=8, steps_of_loss_121=2))
+    assert "exactly 121, both inputs dropped, in 25.0 % of 8 steps" in result.sentences[1]
 
 
 def test_contributions_come_from_the_weights():
@@ -137,24 +138,24 @@ PLAIN_NETWORKS = networks(0.0, (0.9, 1.0), (0.1, 0.1))
 )
 def test_the_shortcut_s_verdict_needs_more_than_the_spread(clean, words):
     """Losses of 85 and 15 points differ; of 85 ± 7 and 45 ± 42 cannot be told."""
-    found = answer("1(i)", PLAIN_NETWORKS, networks(0.75, (0.9, 0.9), clean))
-    assert found.sentences[0].startswith(words)
+    result = answer("1(i)", PLAIN_NETWORKS, networks(0.75, (0.9, 0.9), clean))
+    assert result.sentences[0].startswith(words)
 
 
 def test_the_shortcut_s_row_has_accuracies_losses_and_dead_classes():
     """90 and 100 % with the pixels, 10 % without, one dead class each; no word on one alone."""
-    found = answer("1(i)", PLAIN_NETWORKS)
-    assert found.rows == [
+    result = answer("1(i)", PLAIN_NETWORKS)
+    assert result.rows == [
         ["0", "95.0 ± 7.1", "10.0 ± 0.0", "85.0 ± 7.1", "1 1", "90/10, 80/10, 100/10"]
     ]
-    assert found.sentences[0].startswith("Dead classes")
-    assert "another task" in found.sentences[-1]
+    assert result.sentences[0].startswith("Dead classes")
+    assert "another task" in result.sentences[-1]
 
 
 def test_published_accuracies_are_those_of_real_images():
     """On CIFAR-10 they need no excuse."""
-    found = answer("1(i)", networks(0.0, (0.9, 1.0), (0.1, 0.1), source="cifar10"))
-    assert not any("another task" in sentence for sentence in found.sentences)
+    result = answer("1(i)", networks(0.0, (0.9, 1.0), (0.1, 0.1), source="cifar10"))
+    assert not any("another task" in sentence for sentence in result.sentences)
 
 
 def test_parts_that_were_not_run_leave_no_answer():

@@ -4,14 +4,12 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from made_up_runs import run_of
 
-from hpml_lab.history.run import Benchmark, ExtraInfo, Stats
-from hpml_lab.measure.record import Learning, Measurement
-from hpml_lab.report.answers import answers
-from hpml_lab.report.answers.edges_replicated import Outcome, outcome
-from hpml_lab.report.pictures import draw_run
-from hpml_lab.workloads.edge_training import EdgeTraining
+from hpml_lab.labs.edges.replicated import Outcome, outcome
+from hpml_lab.labs.edges.training import EdgeTraining
+from hpml_lab.report.answers import answers, draw_run
+from hpml_lab.runs.schema import Learning, Measurement
+from support.runs import recorded, run_of
 
 
 def lesson(accuracies, matrices=None, **settings):
@@ -20,9 +18,13 @@ def lesson(accuracies, matrices=None, **settings):
     points = [0.0, 30.0, float(lab.epochs)] if lab.epochs > 30 else [0.0, 30.0]
     rows = [[0.3, *[value / 100] * (len(points) - 1)] for value in accuracies]
     metrics = dict.fromkeys(("accuracy", "training_accuracy", "loss", "edge_likeness"), rows)
-    learning = Learning(list(range(len(rows))), points, metrics, matrices or {})
-    record = Measurement(asdict(lab) | {"device": "cpu"}, 1, [[1.0]], learning=learning)
-    return Benchmark("test", "test", Stats(1, 1, 1, 0, 1, 1), "edges", ExtraInfo(record))
+    learning = Learning(
+        seeds=list(range(len(rows))), points=points, metrics=metrics, matrices=matrices or {}
+    )
+    record = Measurement(
+        case=asdict(lab) | {"device": "cpu"}, samples=1, processes=[[1.0]], learning=learning
+    )
+    return recorded(record, group="edges")
 
 
 def answer(item, *benchmarks):
@@ -36,11 +38,11 @@ def test_means_stand_beside_the_replicated_ones():
     92.0 is 38.8 above 53.2; the error of the difference is sqrt(7.2²/5 + 2.83²/2) = 3.79, so that
     they are 10.2 errors apart.
     """
-    found = answer("edges Q3", lesson([90.0, 94.0]))
+    result = answer("edges Q3", lesson([90.0, 94.0]))
     row = ["cnn 7 2023", "20", "300", "92.0 ± 2.8", "92.0", "0 of 2", "92.8 ± 3.9", "inside"]
-    assert found.rows[-1] == row
-    assert found.rows[0][-2:] == ["53.2 ± 7.2", "+38.8 (10.2 se)"]
-    assert found.sentences[-1].startswith(
+    assert result.rows[-1] == row
+    assert result.rows[0][-2:] == ["53.2 ± 7.2", "+38.8 (10.2 se)"]
+    assert result.sentences[-1].startswith(
         "1 of 2 means lie inside what was replicated ± its deviation; of as many seeds of the same "
     )
 
@@ -69,19 +71,19 @@ def test_ten_images_were_replicated_with_more_seeds():
 
 def test_collapsed_seeds_are_counted():
     """A seed that calls all images one class is at chance."""
-    found = answer("edges Q3", lesson([33.3, 95.0, 96.0], per_class=50))
-    assert found.rows[-1][4:6] == ["95.0", "1 of 3"]
+    result = answer("edges Q3", lesson([33.3, 95.0, 96.0], per_class=50))
+    assert result.rows[-1][4:6] == ["95.0", "1 of 3"]
 
 
 def test_edge_detectors_stand_beside_trained_kernels():
     """At 100 images trained kernels end ahead of those that are fixed."""
-    found = answer(
+    result = answer(
         "edges Q2",
         lesson([89.0, 89.0], detectors=True, frozen=True, per_class=100, epochs=30),
         lesson([95.0, 95.0], detectors=True, per_class=100, epochs=30),
         lesson([96.0, 96.0], per_class=100),
     )
-    assert found.sentences[0] == (
+    assert result.sentences[0] == (
         "100 images: frozen edge detectors 89.0 ± 0.0 % after 30 epochs; trained from there "
         "95.0 ± 0.0 % after 30 epochs; trained from random kernels 96.0 ± 0.0 % after 300 epochs."
     )
@@ -91,11 +93,11 @@ def test_confusions_tell_swapped_from_missed():
     """30 of 50 stripes swapped and 20 called none: 60 % and 40 %."""
     table = [[0.0, 30.0, 20.0], [30.0, 0.0, 20.0], [0.0, 0.0, 50.0]]
     shifted = lesson([33.3], {"confusion": [table]}, network="mlp", shifted=True, per_class=50)
-    found = [a for a in answers(run_of(shifted)) if a.item == "edges Q4"][1]
-    assert found.rows == [
+    result = [a for a in answers(run_of(shifted)) if a.item == "edges Q4"][1]
+    assert result.rows == [
         ["mlp 2023 shifted", "50", "0.0 30.0 20.0", "30.0 0.0 20.0", "0.0 0.0 50.0"]
     ]
-    assert "60.0 % change orientation, 40.0 % are called none" in found.sentences[0]
+    assert "60.0 % change orientation, 40.0 % are called none" in result.sentences[0]
 
 
 def test_poolings_are_told_apart_by_their_standard_errors():
@@ -106,12 +108,12 @@ def test_poolings_are_told_apart_by_their_standard_errors():
         ([59.0, 61.0], [89.0, 91.0], "the average is ahead"),
         ([60.0, 80.0], [70.0, 90.0], "cannot be told apart"),
     ):
-        found = answer(
+        result = answer(
             "edges Q6",
             lesson(one, **settings),
             lesson(other, pooling="average", **settings),
         )
-        assert words in found.sentences[0]
+        assert words in result.sentences[0]
 
 
 def test_other_questions_have_their_cases():
@@ -128,12 +130,13 @@ def test_training_at_once_is_compared_with_one_by_one():
     """Eight seconds against two are four times."""
     cases = []
     for together, took_s in ((True, 2.0), (False, 8.0)):
-        of = asdict(EdgeTraining()) | {"together": together, "device": "cpu", "seeds": 8}
-        record = Measurement(of, 1, [[took_s]], {"difference_billionths": 300})
-        stats = Stats(1, 1, 1, 0, 1, 1)
-        cases.append(Benchmark("test", "test", stats, "ensemble", ExtraInfo(record)))
-    (found,) = answers(run_of(*cases))
-    assert found.rows == [["cnn", "8.00 s", "2.00 s", "4.00x", "3e-07"]]
+        case = asdict(EdgeTraining()) | {"together": together, "device": "cpu", "seeds": 8}
+        record = Measurement(
+            case=case, samples=1, processes=[[took_s]], counters={"difference_billionths": 300}
+        )
+        cases.append(recorded(record, group="ensemble"))
+    (result,) = answers(run_of(*cases))
+    assert result.rows == [["cnn", "8.00 s", "2.00 s", "4.00x", "3e-07"]]
 
 
 def test_the_lab_is_drawn(tmp_path):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from hpml_lab.errors import InputError
-from hpml_lab.workloads.edge_networks import (
+from hpml_lab.labs.edges.networks import (
     edge_detector,
     edge_network,
     freeze_convolutions,
@@ -58,7 +58,7 @@ def test_convolutions_keep_the_size_and_mirror_the_border():
         sizes.append(tuple(hidden.shape[1:]))
     assert sizes[3] == (3, 28, 28)
     assert sizes[4] == sizes[8] == (3, 14, 14)
-    assert {of.padding_mode for of in network if isinstance(of, nn.Conv2d)} == {"reflect"}
+    assert {case.padding_mode for case in network if isinstance(case, nn.Conv2d)} == {"reflect"}
 
 
 def test_only_the_classifier_behind_frozen_kernels_is_trained():

@@ -7,10 +7,9 @@ import torch
 from torch import nn
 
 from hpml_lab.errors import InputError
-from hpml_lab.workloads import edge_trainer
-from hpml_lab.workloads.edge_trainer import EdgeTrainer, train_alone
-from hpml_lab.workloads.edge_training import EdgeTraining
-from hpml_lab.workloads.ensemble import Ensemble, cross_entropy
+from hpml_lab.labs.edges import training as edge_trainer
+from hpml_lab.labs.edges.ensemble import Ensemble, cross_entropy
+from hpml_lab.labs.edges.training import EdgeTrainer, EdgeTraining, train_alone
 
 SEEDS = (3, 0, 11)
 TRAIN = EdgeTrainer.train
@@ -88,7 +87,7 @@ def _in_one_order(trainer, epochs):
 
 def test_a_loss_averaged_over_members_would_be_seen(monkeypatch):
     """Their gradients would be too small."""
-    monkeypatch.setattr(edge_trainer, "cross_entropy", lambda *of: cross_entropy(*of) / 3)
+    monkeypatch.setattr(edge_trainer, "cross_entropy", lambda *case: cross_entropy(*case) / 3)
     assert difference(SMALL) > 1e-4
 
 
@@ -96,7 +95,7 @@ def test_logits_are_those_of_each_network():
     """Each member sees its own images alone."""
     networks = [SMALL.build(seed) for seed in SEEDS]
     images = torch.rand(3, 4, 1, 28, 28)
-    expected = torch.stack([of(each) for of, each in zip(networks, images, strict=True)])
+    expected = torch.stack([case(one) for case, one in zip(networks, images, strict=True)])
     torch.testing.assert_close(Ensemble(networks)(images), expected)
 
 
@@ -119,7 +118,7 @@ def test_layers_that_mix_members_are_refused():
 
 def test_a_missing_device_is_said(monkeypatch):
     """Before any image is drawn."""
-    monkeypatch.setattr(edge_trainer, "missing", lambda device: f"no {device} here")
+    monkeypatch.setattr(edge_trainer, "why_unavailable", lambda device: f"no {device} here")
     with pytest.raises(InputError, match="no cuda here"):
         EdgeTrainer(SMALL, SEEDS, "cuda")
 

@@ -5,7 +5,8 @@ import torch
 
 from hpml_lab.errors import MeasurementError, NonFiniteLossError, TimingGapError
 from hpml_lab.measure import epochs
-from hpml_lab.measure.epochs import Epoch, Parts, run_epoch
+from hpml_lab.measure.epochs import run_epoch
+from hpml_lab.runs.schema import Epoch, Parts
 
 WAIT_S, COPY_S, COMPUTE_S, START_S = 1.0, 0.25, 2.0, 0.5
 
@@ -125,5 +126,13 @@ def test_parts_that_miss_the_total_are_an_error(clock, monkeypatch):
 
 def test_the_gap_is_a_share_of_the_total():
     """Parts of 98 of 100 seconds leave a gap of 2 %."""
-    epoch = Epoch(1, False, 1, 0.0, 0.0, 100.0, Parts(48.0, 20.0, 20.0, 10.0, 0.0))
+    epoch = Epoch(
+        index=1,
+        warm_up=False,
+        samples=1,
+        loss=0.0,
+        accuracy=0.0,
+        total_s=100.0,
+        parts=Parts(wait_s=48.0, copy_s=20.0, compute_s=20.0, other_s=10.0, start_s=0.0),
+    )
     assert epoch.gap == pytest.approx(0.02)

@@ -7,7 +7,7 @@ import pytest
 
 from hpml_lab import InputError, RunFileError, read_run
 from hpml_lab.errors import DataError, unknown
-from hpml_lab.workloads.images import open_images
+from hpml_lab.training.images import open_images
 
 
 def test_an_unknown_name_has_those_that_are_known():

@@ -2,12 +2,15 @@
 
 import pytest
 
-from hpml_lab.pytest_plugin.plan import Selected, batches
+from hpml_lab.labs import batch_learning, compile_modes, largest_batch, memory, memory_plan
+from hpml_lab.labs.cost import epochs_work, steps_work
+from hpml_lab.memory.resnet import RESNETS
+from hpml_lab.pytest_plugin.schedule import Selected, batches
 from hpml_lab.theory.duration import CASE_S, NETWORK_S, Work, duration_s
-from hpml_lab.theory.resnet import RESNETS
-from hpml_lab.workloads.profiles import profile_for
-from hpml_lab.workloads.training import Training
-from hpml_lab.workloads.work import epochs_work, steps_work
+from hpml_lab.training.profiles import profile_for
+from hpml_lab.training.training import Training
+
+pytestmark = pytest.mark.usefixtures("lab_in_one_process")
 
 
 def test_a_case_takes_the_slower_of_computing_and_loading():
@@ -56,9 +59,12 @@ def test_the_shortest_come_first():
 def test_the_profile_short_has_the_lab_s_sizes_where_bytes_are_compared():
     """Batch 128, 224 pixels and 8,188 MiB; interpreters are shared and nothing is autotuned."""
     short, full = profile_for("short", "cuda"), profile_for("full", "cuda")
-    for name in ("memory_batch", "memory_image", "memory_limit_bytes", "batch_image"):
-        assert getattr(short, name) == getattr(full, name)
-    assert (short.alone, short.autotuned, full.alone, full.autotuned) == (False, False, True, True)
+    for sizes in (memory.BATCH, memory_plan.SIZES, largest_batch.LIMIT_BYTES):
+        assert sizes["short"] == sizes["full"]
+    assert batch_learning.SIZES["short"].image == batch_learning.SIZES["full"].image
+    assert [compile_modes.SIZES[name].autotuned for name in ("short", "full")] == [False, True]
+    for question in (memory.QUESTION, memory_plan.QUESTION, largest_batch.QUESTION):
+        assert question.isolated == {"quick", "full"}
     assert short.training.width == full.training.width == 64
 
 

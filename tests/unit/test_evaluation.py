@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from hpml_lab.errors import MeasurementError
-from hpml_lab.measure.evaluation import Evaluation, evaluate
+from hpml_lab.measure.epochs import evaluate
+from hpml_lab.runs.schema import Evaluation
 
 
 class Scripted:

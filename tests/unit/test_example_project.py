@@ -66,7 +66,7 @@ def run_of(environment, folder, tmp_path):
     assert installed(environment, project) == environment.parent
     (saved,) = project.glob(".benchmarks/*/0001_mine.json")
     benchmarks = json.loads(saved.read_text())["benchmarks"]
-    cases = {each["name"]: each["extra_info"]["hpml"] for each in benchmarks}
+    cases = {benchmark["name"]: benchmark["extra_info"]["hpml"] for benchmark in benchmarks}
     assert all(len(case["processes"]) == 2 and all(case["processes"]) for case in cases.values())
     assert not any(case["flags"] for case in cases.values())
     return cases
@@ -113,7 +113,7 @@ def installed(environment, folder):
     """Returns the environment that hpml_lab is imported from."""
     where = "import hpml_lab; print(hpml_lab.__file__)"
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    found = subprocess.run(
+    result = subprocess.run(
         [str(environment / "python"), "-c", where],
         cwd=folder,
         env=clean,
@@ -121,4 +121,4 @@ def installed(environment, folder):
         text=True,
         check=True,
     )
-    return Path(found.stdout).parents[4]
+    return Path(result.stdout).parents[4]

@@ -1,19 +1,21 @@
 """Pictures of a saved run's memory."""
 
+from dataclasses import replace
+
 import pytest
-from made_up_runs import benchmark, run_of
 
 from hpml_lab.errors import InputError
-from hpml_lab.measure.record import Row
-from hpml_lab.report.figures import draw_memory, memory_figure
-from hpml_lab.report.pictures import draw_run
-from hpml_lab.theory.timeline import CATEGORIES, Moment, Recorder
+from hpml_lab.labs.memory_plan.figure import draw_memory, memory_figure
+from hpml_lab.memory.timeline import CATEGORIES, Moment, Recorder
+from hpml_lab.report.answers import draw_run
+from hpml_lab.runs.schema import Row
+from support.runs import benchmark, run_of
 
 ROWS = [
-    Row("before", "", [10, 0, 0, 1, 0, 0, 0]),
-    Row("forward", "conv", [10, 0, 0, 1, 40, 0, 2]),
-    Row("backward", "conv", [10, 0, 0, 1, 30, 20, 9]),
-    Row("optimizer", "", [10, 0, 0, 1, 0, 20, 0]),
+    Row(phase="before", layer="", live_bytes=[10, 0, 0, 1, 0, 0, 0]),
+    Row(phase="forward", layer="conv", live_bytes=[10, 0, 0, 1, 40, 0, 2]),
+    Row(phase="backward", layer="conv", live_bytes=[10, 0, 0, 1, 30, 20, 9]),
+    Row(phase="optimizer", layer="", live_bytes=[10, 0, 0, 1, 0, 20, 0]),
 ]
 
 
@@ -31,10 +33,9 @@ def step():
 
 def measured(**timelines):
     """Returns a saved benchmark with timelines, under a name that no file may have."""
-    found = benchmark("memory_plan", seconds=[1.0])
-    found.measurement.timelines.update(timelines)
-    object.__setattr__(found, "name", "test_step[cpu/../<b>\x1b[31m]")
-    return found
+    result = benchmark("memory_plan", seconds=[1.0])
+    result.measurement.timelines.update(timelines)
+    return replace(result, name="test_step[cpu/../<b>\x1b[31m]")
 
 
 def test_each_watched_step_is_a_picture(tmp_path):

@@ -5,13 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpml_lab.errors import InputError
+from hpml_lab.memory.fitting import CARDS, Device, card, fit
+from hpml_lab.memory.gpu import workspace_bytes
+from hpml_lab.memory.network_plan import planned_network
+from hpml_lab.memory.optimizer_step import Step
+from hpml_lab.memory.timeline import Recorder
 from hpml_lab.report.fit import sentence
-from hpml_lab.theory.cards import CARDS, card
-from hpml_lab.theory.fitting import Device, fit
-from hpml_lab.theory.gpu_memory import workspace_bytes
-from hpml_lab.theory.memory import Step
-from hpml_lab.theory.timeline import Recorder
-from hpml_lab.workloads.prediction import planned_network
 
 MIB = 2**20
 
@@ -30,9 +29,9 @@ def test_what_does_not_fit_says_how_much_is_missing():
     assert sentence(fit(step(16 * MIB), Device(memory_bytes=20 * MIB))) == (
         "fits: 0.02 of 0.02 GiB (80%)"
     )
-    found = fit(step(16 * MIB), Device(memory_bytes=8 * MIB))
-    assert (found.fits, found.needed_bytes) == (False, 16 * MIB)
-    assert sentence(found) == "does not fit: 0.02 of 0.01 GiB (200%)"
+    result = fit(step(16 * MIB), Device(memory_bytes=8 * MIB))
+    assert (result.fits, result.needed_bytes) == (False, 16 * MIB)
+    assert sentence(result) == "does not fit: 0.02 of 0.01 GiB (200%)"
 
 
 @pytest.mark.parametrize(
@@ -53,8 +52,8 @@ def test_context_and_margin_are_taken_off(device, fits):
 
 def test_without_a_memory_nothing_fits_or_not():
     """The terms are there; the word is not."""
-    found = fit(step(16 * MIB), Device())
-    assert (found.fits, sentence(found), found.gpu.reserved_bytes) == (None, "", 16 * MIB)
+    result = fit(step(16 * MIB), Device())
+    assert (result.fits, sentence(result), result.gpu.reserved_bytes) == (None, "", 16 * MIB)
     with pytest.raises(InputError, match="memory is not known"):
         _ = Device().known_bytes
 
@@ -77,8 +76,8 @@ def test_a_margin_is_a_share(margin):
 @given(st.lists(st.integers(1, 40 * MIB), min_size=1, max_size=12), st.integers(0, 200 * MIB))
 def test_what_fits_needs_no_more_than_there_is(sizes, memory_bytes):
     """For any step: the printed total is within the memory if it fits, and beyond it if not."""
-    found = fit(step(*sizes), Device(memory_bytes=memory_bytes))
-    assert found.fits == (found.needed_bytes <= memory_bytes)
+    result = fit(step(*sizes), Device(memory_bytes=memory_bytes))
+    assert result.fits == (result.needed_bytes <= memory_bytes)
 
 
 @pytest.mark.parametrize("name", ["a100 80gb", "NVIDIA A100 80GB", "A10080GB"])
@@ -117,10 +116,10 @@ def test_a_step_that_just_fits_is_told_so_in_whole_terms(network, card_name):
     device = Device(
         memory_bytes=known.memory_bytes, workspace_bytes=workspace_bytes(known.capability)
     )
-    planned, step = planned_network(network), Step(batch=2, momentum=0.9)
+    planned, step = planned_network(network), Step(batch_size=2, momentum=0.9)
     most = planned.largest_batch(step, device)
-    last = planned.fit(step.of(most), device)
+    last = planned.fit(step.with_batch_size(most), device)
     assert last.fits
-    assert planned.fit(step.of(most + 1), device).fits is False
+    assert planned.fit(step.with_batch_size(most + 1), device).fits is False
     gpu = last.gpu
     assert min(gpu.rounding_bytes, gpu.workspace_bytes, gpu.cached_bytes) >= 0

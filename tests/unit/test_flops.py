@@ -5,8 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hpml_lab.workloads.flops import flops
-from hpml_lab.workloads.operators import OperatorCounter
+from hpml_lab.training.flops import OperatorCounter, flops
 
 BATCH, STEPS, INPUTS, HIDDEN = 4, 6, 16, 8
 
@@ -45,7 +44,7 @@ def test_layers_and_directions_of_an_lstm_add_up():
     """The second of two layers reads both directions of the first."""
     layer = nn.LSTM(INPUTS, HIDDEN, num_layers=2, bidirectional=True)
     words = torch.randn(STEPS, BATCH, INPUTS, requires_grad=True)
-    first, second = (HIDDEN * (each + HIDDEN) for each in (INPUTS, 2 * HIDDEN))
+    first, second = (HIDDEN * (one + HIDDEN) for one in (INPUTS, 2 * HIDDEN))
     product = 2 * STEPS * BATCH * 4 * 2 * (first + second)
     assert counted(backward_of(layer, words)).flops == 3 * product
 
@@ -79,15 +78,15 @@ def test_a_recurrent_layer_on_cuda_is_one_operator():
 )
 def test_products_that_torch_s_counter_leaves_out(function, expected):
     """One multiply-add for every pair that meets."""
-    found = counted(function)
-    assert (found.flops, found.left_out) == (expected, set())
+    outcome = counted(function)
+    assert (outcome.flops, outcome.left_out) == (expected, set())
 
 
 def test_a_bilinear_layer_is_a_product_with_the_outer_product():
     """Forward 2*3*7*5*6; the weight's gradient as much."""
     layer = nn.Bilinear(5, 6, 7)
-    found = counted(backward_of(layer, torch.ones(3, 5), torch.ones(3, 6)))
-    assert found.flops == 2 * (2 * 3 * 7 * 5 * 6)
+    outcome = counted(backward_of(layer, torch.ones(3, 5), torch.ones(3, 6)))
+    assert outcome.flops == 2 * (2 * 3 * 7 * 5 * 6)
 
 
 def test_a_grouped_convolution_s_weight_gradient_is_counted_once():
@@ -106,10 +105,10 @@ def test_a_gradient_within_the_step_is_counted():
         (slope,) = torch.autograd.grad(outputs.sum(), inputs, create_graph=True)
         (outputs.sum() + slope.norm()).backward()
 
-    found = counted(step)
+    outcome = counted(step)
     product = 2 * 3 * INPUTS * BATCH
     # Forward; slope; weight and input of the penalty's outputs; weight of the slope.
-    assert found.flops == 5 * product
+    assert outcome.flops == 5 * product
 
 
 @pytest.mark.parametrize(
@@ -124,9 +123,9 @@ def test_a_gradient_within_the_step_is_counted():
 )
 def test_what_multiplies_and_has_no_formula_is_named(function, name):
     """Its work is in no number, and its name says so."""
-    found = counted(function)
-    assert found.left_out == {name}
-    assert found.flops == 0
+    outcome = counted(function)
+    assert outcome.left_out == {name}
+    assert outcome.flops == 0
 
 
 def test_what_multiplies_no_matrices_is_neither_counted_nor_named():
@@ -139,13 +138,13 @@ def test_what_multiplies_no_matrices_is_neither_counted_nor_named():
         scores = functional.layer_norm(hidden.flatten(1)[:, :64], (64,)).sort().values
         (functional.cross_entropy(scores, torch.tensor([0, 1])) + words.sum()).backward()
 
-    found = counted(step)
-    assert (found.flops, found.left_out) == (0, set())
+    outcome = counted(step)
+    assert (outcome.flops, outcome.left_out) == (0, set())
 
 
 def test_nested_tensors_are_named():
     """Their shapes are of no one size."""
     ragged = torch.nested.nested_tensor([torch.ones(3, 4), torch.ones(5, 4)], layout=torch.jagged)
-    found = counted(lambda: nn.Linear(4, 2)(ragged))
-    assert found.flops == 0
-    assert "aten.linear" in found.left_out
+    outcome = counted(lambda: nn.Linear(4, 2)(ragged))
+    assert outcome.flops == 0
+    assert "aten.linear" in outcome.left_out

@@ -2,18 +2,18 @@
 
 import os
 
-import fresh_jobs
 import pytest
 
 from hpml_lab.errors import InputError, MeasurementError
-from hpml_lab.measure.fresh import in_fresh_process
+from hpml_lab.measure.subprocess_call import in_fresh_process
+from support import fresh_jobs
 
 
 def test_a_job_runs_elsewhere_with_its_arguments():
     """Another process; lists, numbers and names arrive."""
-    found = in_fresh_process(fresh_jobs.describe, 1, [2, "three"], four={"five": None})
-    assert found["pid"] != os.getpid()
-    assert (found["arguments"], found["named"]) == ([1, [2, "three"]], {"four": {"five": None}})
+    result = in_fresh_process(fresh_jobs.describe, 1, [2, "three"], four={"five": None})
+    assert result["pid"] != os.getpid()
+    assert (result["arguments"], result["named"]) == ([1, [2, "three"]], {"four": {"five": None}})
 
 
 def test_what_a_job_prints_is_not_its_result():

@@ -1,13 +1,12 @@
 """The gate from outside: pytest runs on small projects, on a simulated clock."""
 
 import json
-import os
 import xml.etree.ElementTree as ET
 
 import pytest
-from simulated import CONFTEST, machine_info, plant, rounds_of, saved_run
 
-from hpml_lab.measure import ceilings
+from support.clocks import CONFTEST
+from support.runs import machine_info, plant, rounds_of, run_json, stock_json
 
 QUICK = ["--benchmark-max-time=0.2", "--benchmark-quiet", "-p", "no:hypothesispytest"]
 TWO = """
@@ -22,16 +21,12 @@ SLOWER = BOTH | {"test_t.py::test_b": rounds_of(0.016)}  # so that today's 20 ms
 
 
 @pytest.fixture
-def project(pytester, monkeypatch):
-    """A project with two cases, and nothing in the environment."""
-    for name in [name for name in os.environ if name.startswith(("HPML_", "GITHUB_", "CI"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HPML_QUIET_WAIT", "0")
-    pytester.makeconftest(CONFTEST)
-    pytester.makepyfile(test_t=TWO)
+def project(project, monkeypatch):
+    """A project with two cases on a simulated clock."""
+    project.makeconftest(CONFTEST)
+    project.makepyfile(test_t=TWO)
     monkeypatch.setenv("COLUMNS", "300")  # so that no reason is cut short
-    ceilings.keep({})  # known, so that no test measures them
-    return pytester
+    return project
 
 
 def storage(project):
@@ -47,7 +42,7 @@ def gate(project, baseline, *arguments, processes=3):
 
 def test_the_same_times_pass(project):
     """Both cases are judged in three processes, and nothing is saved."""
-    plant(storage(project), "0001_main", saved_run(BOTH))
+    plant(storage(project), "0001_main", run_json(BOTH))
     result = project.runpytest_inprocess(*QUICK, "--hpml-gate=main")
     result.assert_outcomes(passed=2)
     assert result.ret == 0
@@ -58,7 +53,7 @@ def test_the_same_times_pass(project):
 
 def test_a_slower_case_fails_the_run_by_its_id(project):
     """On the terminal, in JUnit, and by exit status 1; the other case does not."""
-    plant(storage(project), "0001_main", saved_run(SLOWER))
+    plant(storage(project), "0001_main", run_json(SLOWER))
     result = gate(project, "main", "--junitxml=junit.xml")
     assert result.ret == 1
     result.assert_outcomes(passed=2, failed=1)
@@ -87,8 +82,8 @@ def test_a_counter_that_rose_fails_the_run(project):
     """
     )
     case = {"test_t.py::test_a": rounds_of(0.010)}
-    here = machine_info(software=software())
-    plant(storage(project), "0001_x", saved_run(case, counters={"operators": 10}, machine=here))
+    location = machine_info(software=software())
+    plant(storage(project), "0001_x", run_json(case, counters={"operators": 10}, machine=location))
     result = gate(project, "x", processes=2)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*test_a*counter operators regressed: 10 -> 11*"])
@@ -104,7 +99,7 @@ def software():
 def test_a_renamed_test_fails_and_its_new_name_is_suggested(project):
     """Even with -k, which may not have meant the old name."""
     old = {"test_t.py::test_a": BOTH["test_t.py::test_a"], "test_t.py::test_bb": rounds_of(0.02)}
-    plant(storage(project), "0001_main", saved_run(old))
+    plant(storage(project), "0001_main", run_json(old))
     result = gate(project, "main", "-k", "test_a or test_b", processes=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["FAILED test_t.py::test_bb*missing*test_t.py::test_b may be*"])
@@ -121,14 +116,14 @@ def test_what_is_not_selected_is_not_missing(project, selection):
     project.makeini("[pytest]\nmarkers = s: slow")
     other = {"test_other.py::test_c": rounds_of(0.010)}
     in_files = [*selection] if "::" in selection[0] else ["test_t.py", *selection]
-    plant(storage(project), "0001_main", saved_run(SLOWER | other))
+    plant(storage(project), "0001_main", run_json(SLOWER | other))
     assert gate(project, "main", *in_files, processes=2).ret == 0
 
 
 def test_a_parameter_that_is_gone_is_missing_by_id_too(project):
     """Whoever selects a test selects all its cases."""
     gone = {"test_t.py::test_a[3]": rounds_of(0.010)}
-    plant(storage(project), "0001_main", saved_run(BOTH | gone))
+    plant(storage(project), "0001_main", run_json(BOTH | gone))
     result = gate(project, "main", "test_t.py::test_a", processes=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["FAILED test_t.py::test_a[[]3]*missing*"])
@@ -144,7 +139,7 @@ def test_a_parameter_that_is_gone_is_missing_by_id_too(project):
 )
 def test_a_gate_that_judges_nothing_fails(project, cases, selection):
     """No case in common, nothing selected, or a baseline of one process."""
-    plant(storage(project), "0001_main", saved_run(cases))
+    plant(storage(project), "0001_main", run_json(cases))
     result = gate(project, "main", *selection, "--junitxml=junit.xml", processes=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["FAILED hpml-gate - nothing was judged: *"])
@@ -165,7 +160,7 @@ def test_skipped_cases_fail_the_gate(project):
             pytest.skip("not today")
     """
     )
-    plant(storage(project), "0001_main", saved_run(BOTH))
+    plant(storage(project), "0001_main", run_json(BOTH))
     result = gate(project, "main", processes=1)
     assert result.ret == 1
     for name, reason in (("a", "no such device"), ("b", "not today")):
@@ -176,7 +171,7 @@ def test_skipped_cases_fail_the_gate(project):
 def test_a_case_that_fails_is_missing(project):
     """The test's own failure and the gate's are both there."""
     project.makepyfile(test_t=TWO + "        assert False")
-    plant(storage(project), "0001_main", saved_run(BOTH))
+    plant(storage(project), "0001_main", run_json(BOTH))
     result = gate(project, "main", processes=1)
     assert result.ret == 1
     result.assert_outcomes(passed=1, failed=2)
@@ -199,11 +194,11 @@ def test_a_case_that_fails_is_missing(project):
 )
 def test_a_gate_that_cannot_judge_ends_before_it_measures(project, arguments, message):
     """Exit status 4 and one line that says what to do."""
-    plant(storage(project), "0001_main", saved_run(BOTH))
+    plant(storage(project), "0001_main", run_json(BOTH))
     (project.path / "bad.json").write_text("[" * 10_000)
-    (project.path / "nan.json").write_text(json.dumps(saved_run({"a": [[float("nan")]]})))
-    (project.path / "empty.json").write_text(json.dumps(saved_run({})))
-    other = saved_run(BOTH, machine=machine_info(id="elsewhere"))
+    (project.path / "nan.json").write_text(json.dumps(run_json({"a": [[float("nan")]]})))
+    (project.path / "empty.json").write_text(json.dumps(run_json({})))
+    other = run_json(BOTH, machine=machine_info(id="elsewhere"))
     (project.path / "other.json").write_text(json.dumps(other))
     result = project.runpytest_inprocess(*QUICK, *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -221,7 +216,7 @@ def test_a_gate_without_pytest_benchmark_is_refused(project):
 @pytest.mark.parametrize("where", ["ini", "environment"])
 def test_the_gate_can_be_set_elsewhere(project, monkeypatch, where):
     """By ini value and by environment; an empty variable is no way to pass."""
-    plant(storage(project), "0001_main", saved_run(SLOWER))
+    plant(storage(project), "0001_main", run_json(SLOWER))
     if where == "ini":
         project.makeini("[pytest]\nhpml_gate = latest")
     else:
@@ -234,7 +229,7 @@ def test_the_gate_can_be_set_elsewhere(project, monkeypatch, where):
 
 def test_a_run_can_be_gated_and_saved(project):
     """The baseline is what was latest before; the next gate compares with the new one."""
-    plant(storage(project), "0001_main", saved_run(SLOWER))
+    plant(storage(project), "0001_main", run_json(SLOWER))
     result = gate(project, "latest", "--benchmark-save=now")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["Baseline: *0001_main.json"])
@@ -244,7 +239,7 @@ def test_a_run_can_be_gated_and_saved(project):
 def test_a_run_that_is_stopped_is_not_judged(project):
     """By -x: the gate says so, and the status is that of the failure."""
     project.makepyfile(test_t=TWO.replace("measure(work(0.010))", "assert False"))
-    plant(storage(project), "0001_main", saved_run(BOTH))
+    plant(storage(project), "0001_main", run_json(BOTH))
     result = gate(project, "main", "-x", processes=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["Not judged: the run was stopped. It has not passed."])
@@ -256,7 +251,7 @@ def test_a_job_of_github_gets_summary_and_places(project, monkeypatch):
     monkeypatch.setenv("GITHUB_WORKSPACE", str(project.path))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / "summary.md"))
     planted = "test_t.py::test_x\n::set-env name=A::b"
-    plant(storage(project), "0001_main", saved_run(SLOWER | {planted: rounds_of(0.01)}))
+    plant(storage(project), "0001_main", run_json(SLOWER | {planted: rounds_of(0.01)}))
     result = gate(project, "main")
     lines = result.stdout.lines
     (place,) = [line for line in lines if line.startswith("::error ") and "test_b" in line]
@@ -273,7 +268,7 @@ def test_a_job_of_github_gets_summary_and_places(project, monkeypatch):
 def test_a_file_that_is_gone_is_missing(project):
     """Without a selection every case of the baseline is meant."""
     other = {"test_other.py::test_c": rounds_of(0.010)}
-    plant(storage(project), "0001_main", saved_run(BOTH | other))
+    plant(storage(project), "0001_main", run_json(BOTH | other))
     result = gate(project, "main", processes=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["FAILED test_other.py::test_c*missing*"])
@@ -281,10 +276,8 @@ def test_a_file_that_is_gone_is_missing(project):
 
 def stock_file(project, name, cpu, folder="."):
     """Saves a run as the stock plugin does, of a machine with a processor of that name."""
-    run = saved_run(BOTH)
-    run["machine_info"] = {"cpu": {"brand_raw": cpu}, "python_implementation": "CPython"}
-    for bench in run["benchmarks"]:
-        bench["extra_info"] = {}
+    info = {"cpu": {"brand_raw": cpu}, "python_implementation": "CPython"}
+    run = stock_json({"test_t.py::test_a": 0.010, "test_t.py::test_b": 0.020}, machine_info=info)
     path = project.path / folder / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(run))
@@ -306,7 +299,7 @@ def test_a_stock_baseline_of_another_machine_is_refused(project):
 def test_a_file_that_collection_leaves_out_is_not_missing(project, left_out):
     """By an option or by a conftest; another file that is not there is missed."""
     cases = {"test_t.py::test_a": rounds_of(0.010), "test_u.py::test_b": rounds_of(0.010)}
-    plant(storage(project), "0001_main", saved_run(cases))
+    plant(storage(project), "0001_main", run_json(cases))
     project.makepyfile(test_t="def test_a(measure, work):\n    measure(work(0.010))")
     project.makepyfile(test_u="def test_b(measure, work):\n    measure(work(0.010))")
     options = [left_out]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpml_lab.verdict.comparison import Comparison, CounterVerdict, Refusal, Verdict
+from hpml_lab.comparison.verdicts import Comparison, CounterVerdict, Refusal, Verdict
 
 
 @pytest.mark.parametrize("word", ["regressed", "missing", "not comparable"])
@@ -38,6 +38,12 @@ def test_the_outcome_says_what_is_open():
     judged = [Verdict("a", "unchanged"), Verdict("b", "inconclusive", 1.0, (0.9, 1.1), 1.2)]
     assert Comparison(judged[:1]).outcome == "Passes."
     assert Comparison(judged).outcome == "Passes, 1 of 2 cases inconclusive."
+    counters = [CounterVerdict("a", "parameters", 1, 1, "unchanged")]
+    assert Comparison(judged[1:2], counters).outcome == "Passes, 1 of 1 cases inconclusive."
+    untimed = Comparison([Verdict("a", "inconclusive")], counters)
+    assert untimed.outcome == (
+        "Passes on 1 counters alone: no time was judged, 1 of 1 cases inconclusive."
+    )
     lost = [*judged, Verdict("c", "missing", reason="why")]
     assert Comparison(lost).outcome == "Fails: 1 reason above."
     assert Comparison([]).outcome.startswith("Fails: nothing was judged: ")

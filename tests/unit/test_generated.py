@@ -5,26 +5,26 @@ import os
 import numpy as np
 import pytest
 
-from hpml_lab.workloads import cifar10, generated
-from hpml_lab.workloads.images import open_images
+from hpml_lab.training import cifar10, images
+from hpml_lab.training.images import open_images
 
 
 def drawn(seed, count):
     """Returns generated images in [0, 1] and their labels."""
-    pixels, labels = generated.draw(np.random.default_rng(seed), count)
+    pixels, labels = images.draw(np.random.default_rng(seed), count)
     return pixels.astype(np.float64) / 255, labels
 
 
 def test_images_have_the_shape_of_cifar10():
     """Pixels are bytes, channels first, and all ten classes are equally often there."""
-    pixels, labels = generated.draw(np.random.default_rng(0), 250)
+    pixels, labels = images.draw(np.random.default_rng(0), 250)
     assert (pixels.dtype, pixels.shape) == (np.uint8, (250, 3, 32, 32))
     assert np.bincount(labels).tolist() == [25] * 10
 
 
 def test_a_seed_gives_the_same_images_again():
     """The same seed gives the same bytes; another seed gives others."""
-    first, again, other = (generated.draw(np.random.default_rng(s), 30)[0] for s in (4, 4, 5))
+    first, again, other = (images.draw(np.random.default_rng(s), 30)[0] for s in (4, 4, 5))
     assert (first == again).all()
     assert not (first == other).all()
 
@@ -61,20 +61,20 @@ def test_the_spectrum_tells_the_classes_apart():
 
 def test_they_are_written_once_and_read_through_the_same_path(cache):
     """The folder holds CIFAR-10's binary files; reading it says generated, and so does asking."""
-    folder = generated.ensure(cache, per_file=20)
+    folder = images.ensure(cache, per_file=20)
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert generated.ensure(cache, per_file=20) == folder
+    assert images.ensure(cache, per_file=20) == folder
     assert before == {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    images = cifar10.read(folder, "train")
-    assert (images.source, len(images)) == ("generated", 100)
+    read = cifar10.read(folder, "train")
+    assert (read.source, len(read)) == ("generated", 100)
 
 
 def test_two_processes_may_write_at_once(cache, monkeypatch):
     """Whoever comes second uses the first one's images, and leaves nothing behind."""
-    first = generated.ensure(cache, per_file=10)
+    first = images.ensure(cache, per_file=10)
     kept = (first / "test_batch.bin").read_bytes()
     monkeypatch.setattr(type(first), "is_dir", slow_to_see(first))
-    assert generated.ensure(cache, per_file=10) == first
+    assert images.ensure(cache, per_file=10) == first
     assert (first / "test_batch.bin").read_bytes() == kept
     assert os.listdir(cache) == [first.name]
 
@@ -91,9 +91,9 @@ def test_a_full_disk_leaves_no_half_written_folder(cache, monkeypatch):
     def full(*_args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(generated, "write_binary", full)
+    monkeypatch.setattr(images, "write_binary", full)
     with pytest.raises(OSError, match="No space left"):
-        generated.ensure(cache, per_file=10)
+        images.ensure(cache, per_file=10)
     assert os.listdir(cache) == []
 
 

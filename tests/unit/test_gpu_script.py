@@ -39,10 +39,10 @@ def script(tmp_path):
         python = tmp_path / "python"
         python.write_text(STAND_IN.format(enough=enough, status=status, probe=probe, work=work))
         python.chmod(0o755)
-        told = {"OUT": str(tmp_path), "PYTHON": str(python), "SLICES": slices, "WHEELS": "none"}
+        reported = {"OUT": str(tmp_path), "PYTHON": str(python), "SLICES": slices, "WHEELS": "none"}
         done = subprocess.run(
             ["bash", str(SCRIPT), *parts],
-            env=os.environ | told | more,
+            env=os.environ | reported | more,
             capture_output=True,
             text=True,
             check=False,
@@ -122,7 +122,7 @@ def test_a_part_that_dies_loses_no_other(script):
 
 def test_a_part_that_hangs_is_ended(script):
     """By its limit of seconds, with what it had said."""
-    done, _ = script("exact", enough=9, work="echo begun; exec sleep 1000", PART_S="1")
+    done, _ = script("exact", enough=9, work="echo begun; exec tail -f /dev/null", PART_S="1")
     assert done.returncode == 124
     assert "begun" in done.stdout
 

@@ -6,22 +6,17 @@ import shutil
 from pathlib import Path
 
 import pytest
-from made_up_journals import header, journal_of, measured
 
-from hpml_lab.history.journal import Journal
-from hpml_lab.history.listing import listing
-from hpml_lab.history.run import read_run
-from hpml_lab.history.store import publish, runs
 from hpml_lab.report.history import render
+from hpml_lab.runs.journal import Journal
+from hpml_lab.runs.listing import listing
+from hpml_lab.runs.reading import read_run
+from hpml_lab.runs.store import runs, save_run
+from support.journals import header, journal_of, measured
+from support.runs import stock_json
 
 STOCK = Path(__file__).parent / "stock"
-RUN = {
-    "machine_info": {},
-    "commit_info": {"id": "c0ffee" * 6, "dirty": True},
-    "benchmarks": [],
-    "datetime": "2026-01-02T03:04:05+00:00",
-    "version": "5.2.3",
-}
+RUN = stock_json({}, commit_info={"id": "c0ffee" * 6, "dirty": True})
 OURS = {"processes": 3, "seed": 0, "missing": {"t.py::a": [2, 3]}}
 
 
@@ -34,15 +29,15 @@ def listed(run, storage):
 
 def test_runs_are_listed_by_machine_and_number(run, tmp_path):
     """With date, revision, cases, processes, and whether anything is missing."""
-    publish(RUN | {"hpml": OURS}, tmp_path / "b", "last")
-    publish(RUN, tmp_path / "a", "one")
+    save_run(RUN | {"hpml": OURS}, tmp_path / "b", "last")
+    save_run(RUN, tmp_path / "a", "one")
     (tmp_path / "a" / "10000_two.json").write_text(json.dumps(RUN))
     (tmp_path / "a" / "9999_three.json").write_text(json.dumps(RUN))
-    found = listed(run, tmp_path)["runs"]
-    assert [(each["machine"], each["number"], each["name"]) for each in found] == [
+    result = listed(run, tmp_path)["runs"]
+    assert [(one["machine"], one["number"], one["name"]) for one in result] == [
         ("a", 1, "one"), ("a", 9999, "three"), ("a", 10000, "two"), ("b", 1, "last"),
     ]  # fmt: skip
-    assert found[0] == {
+    assert result[0] == {
         "machine": "a",
         "number": 1,
         "name": "one",
@@ -55,12 +50,12 @@ def test_runs_are_listed_by_machine_and_number(run, tmp_path):
         "failed": 0,
         "problem": "",
     }
-    assert (found[3]["processes"], found[3]["missing"]) == (3, 2)
+    assert (result[3]["processes"], result[3]["missing"]) == (3, 2)
 
 
 def test_the_table_has_a_row_a_run(run, tmp_path):
     """Under the machine's name, with what is missing in words."""
-    publish(RUN | {"hpml": OURS}, tmp_path / "b", "last")
+    save_run(RUN | {"hpml": OURS}, tmp_path / "b", "last")
     _, out, _ = run("history", "--storage", str(tmp_path))
     lines = out.splitlines()
     assert lines[0] == "b"
@@ -101,7 +96,7 @@ def test_journals_are_listed_beside_the_runs(run, tmp_path):
 )
 def test_a_file_that_is_no_run_is_listed_with_the_reason(run, tmp_path, content, problem):
     """The others are listed as if it were not there."""
-    publish(RUN, tmp_path / "a", "good")
+    save_run(RUN, tmp_path / "a", "good")
     (tmp_path / "a" / "0002_bad.json").write_bytes(content)
     good, bad = listed(run, tmp_path)["runs"]
     assert good["problem"] == ""
@@ -114,14 +109,14 @@ def test_what_cannot_be_opened_is_listed_with_the_reason(run, tmp_path):
     (folder / "0001_folder.json").mkdir(parents=True)
     os.mkfifo(folder / "0002_pipe.json")
     (folder / "0003_link.json").symlink_to("nowhere")
-    problems = [each["problem"] for each in listed(run, tmp_path)["runs"]]
+    problems = [one["problem"] for one in listed(run, tmp_path)["runs"]]
     assert problems == ["is not a saved run: it is no file"] * 3
 
 
 def test_control_characters_do_not_reach_the_terminal(run, tmp_path):
     """Neither those of a file's name nor those in it."""
     folder = tmp_path / "a\x1b[2J"
-    publish(RUN | {"datetime": "\x1b]0;x\x07"}, folder, "b\x1b[31m\n")
+    save_run(RUN | {"datetime": "\x1b]0;x\x07"}, folder, "b\x1b[31m\n")
     status, out, _ = run("history", "--storage", str(tmp_path))
     assert status == 0
     assert not any(ord(letter) < 32 for letter in out.replace("\n", ""))
@@ -200,11 +195,11 @@ def test_histories_of_pytest_benchmark_are_read(run, tmp_path, version):
     assert saved.benchmarks[0].stats.min <= saved.benchmarks[0].stats.median
     assert saved.benchmarks[1].stats.stddev == 0
     assert (saved.hpml, saved.machine_info.hpml) == (None, None)
-    (found,) = listed(run, tmp_path)["runs"]
-    assert (found["machine"], found["number"]) == ("Linux-CPython-3.11-64bit", 1)
-    assert (found["cases"], found["processes"], found["missing"]) == (2, 1, None)
-    assert found["name"] == "unversioned_20261121_161539"
-    assert publish(RUN, folder, "next").name == "0002_next.json"
+    (result,) = listed(run, tmp_path)["runs"]
+    assert (result["machine"], result["number"]) == ("Linux-CPython-3.11-64bit", 1)
+    assert (result["cases"], result["processes"], result["missing"]) == (2, 1, None)
+    assert result["name"] == "unversioned_20261121_161539"
+    assert save_run(RUN, folder, "next").name == "0002_next.json"
 
 
 def test_failures_of_a_run_are_counted(tmp_path):
@@ -216,15 +211,15 @@ def test_failures_of_a_run_are_counted(tmp_path):
     record = {"case": {}, "samples": None, "processes": [[1.0], []], "failures": [failure]}
     run["benchmarks"][0]["extra_info"] = {"hpml": record}
     run["hpml"] = {"processes": 2, "seed": 0, "unmeasured": {"t.py::test_b": [failure]}}
-    publish(run, tmp_path / "box", "x")
-    (found,), _ = listing(tmp_path)
-    assert found.failed == 2
-    assert "complete, 2 failed" in render([found], [])
+    save_run(run, tmp_path / "box", "x")
+    (result,), _ = listing(tmp_path)
+    assert result.failed == 2
+    assert "complete, 2 failed" in render([result], [])
 
 
 def test_what_nothing_can_read_is_not_called_complete(tmp_path):
     """A file with benchmarks in another form than any of ours."""
     (tmp_path / "box").mkdir()
     (tmp_path / "box" / "0001_x.json").write_text('{"benchmarks": [{}], "machine_info": {}}')
-    (found,), _ = listing(tmp_path)
-    assert "Object missing required field" in found.problem
+    (result,), _ = listing(tmp_path)
+    assert "Object missing required field" in result.problem

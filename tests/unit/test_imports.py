@@ -46,12 +46,12 @@ def test_imports_point_one_way():
 @pytest.mark.parametrize(
     ("module", "planted", "broken"),
     [
-        ("theory/optimizers.py", "import hpml_lab.workloads.training", "point one way BROKEN"),
-        ("workloads/images.py", "import hpml_lab.measure.clock", "point one way BROKEN"),
-        ("history/store.py", "import torch", "need no torch BROKEN"),
+        ("theory/optimizers.py", "import hpml_lab.training.training", "point one way BROKEN"),
+        ("training/images.py", "import hpml_lab.measure.clock", "point one way BROKEN"),
+        ("runs/store.py", "import torch", "need no torch BROKEN"),
         ("theory/arrays.py", "import torch", "need no torch BROKEN"),
-        ("report/terminal.py", "import hpml_lab.workloads.networks", "need no torch BROKEN"),
-        ("verdict/intervals.py", "import torch", "need no torch BROKEN"),
+        ("report/terminal.py", "import hpml_lab.training.networks", "need no torch BROKEN"),
+        ("stats/intervals.py", "import torch", "need no torch BROKEN"),
         ("measure/epochs.py", "import pytest", "knows pytest BROKEN"),
         ("newcomer.py", "", "not listed as layers"),
     ],

@@ -4,23 +4,23 @@ import math
 
 import pytest
 
-from hpml_lab.verdict.intervals import Interval, fresh_process_interval, process_medians
-from hpml_lab.verdict.student import t_quantile
+from hpml_lab.stats.intervals import Interval, fresh_process_interval, process_medians
+from hpml_lab.stats.shrinkage import t_quantile
 
 
 def test_the_interval_of_three_processes():
     """Logs 0, 1, 2: mean 1, s = 1, t(98.75 %, 2) = 6.2053, times sqrt(4/3): 1 -+ 7.1653."""
-    found = fresh_process_interval([[1.0, 0.5, 9.0], [math.e], [math.e**2] * 4])
-    assert math.log(found.low_s) == pytest.approx(-6.16533, abs=1e-4)
-    assert math.log(found.high_s) == pytest.approx(8.16533, abs=1e-4)
+    result = fresh_process_interval([[1.0, 0.5, 9.0], [math.e], [math.e**2] * 4])
+    assert math.log(result.low_s) == pytest.approx(-6.16533, abs=1e-4)
+    assert math.log(result.high_s) == pytest.approx(8.16533, abs=1e-4)
 
 
 def test_what_was_seen_is_inside():
     """One slow process of ten is within the interval, though nine say otherwise."""
-    found = fresh_process_interval([[1.0]] * 9 + [[1.2]])
-    assert 1.2 in found
-    assert 1.0 in found
-    assert 1.3 not in found
+    result = fresh_process_interval([[1.0]] * 9 + [[1.2]])
+    assert 1.2 in result
+    assert 1.0 in result
+    assert 1.3 not in result
 
 
 @pytest.mark.parametrize(

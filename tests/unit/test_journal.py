@@ -4,14 +4,13 @@ import errno
 import os
 
 import pytest
-from made_up_journals import crashed, header, journal_of, lines_of, measured
 
 from hpml_lab.errors import InputError, JournalError
-from hpml_lab.history import journal as journal_module
-from hpml_lab.history import journal_lines
-from hpml_lab.history.ending import Ending
-from hpml_lab.history.journal import Journal, is_held, journals
-from hpml_lab.history.journal_lines import missing, read_journal
+from hpml_lab.runs import journal
+from hpml_lab.runs import journal as journal_module
+from hpml_lab.runs.journal import Journal, is_held, journals, missing, read_journal
+from hpml_lab.runs.merge import ProcessResult
+from support.journals import crashed, header, journal_of, lines_of, measured
 
 THREE = [("t.py::a", measured(1)), ("t.py::b", crashed(1)), ("t.py::a", measured(2))]
 
@@ -29,7 +28,7 @@ def test_what_was_written_is_read(tmp_path):
 def test_what_json_cannot_hold_loses_no_line(tmp_path):
     """Not a number becomes null; half a character, as captured output can have, is spelled out."""
     reports = [{"outcome": "passed", "longrepr": "\udc80", "sections": [float("nan")]}]
-    contents = read_journal(journal_of(tmp_path, [("t.py::a", Ending(1, None, reports))]))
+    contents = read_journal(journal_of(tmp_path, [("t.py::a", ProcessResult(1, None, reports))]))
     (kept,) = contents.endings["t.py::a"]
     assert kept.reports == [{"outcome": "passed", "longrepr": "\\udc80", "sections": [None]}]
 
@@ -83,7 +82,7 @@ def test_journals_that_are_no_files_are_refused(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(JournalError, match="is no file of at most"):
         read_journal(tmp_path / "pipe")
-    monkeypatch.setattr(journal_lines, "LARGEST_BYTES", 10)
+    monkeypatch.setattr(journal, "LARGEST_BYTES", 10)
     with pytest.raises(JournalError, match="is no file of at most 10 bytes; it has"):
         read_journal(journal_of(tmp_path, []))
     with pytest.raises(JournalError, match="cannot be read: No such file"):
@@ -187,16 +186,16 @@ def test_going_on_drops_what_is_torn(tmp_path):
     journal.append("t.py::b", measured(2, "b"))
     journal.close()
     contents = read_journal(path)
-    assert [each.process for each in contents.endings["t.py::b"]] == [1, 2]
+    assert [one.process for one in contents.endings["t.py::b"]] == [1, 2]
     assert len(contents.resumed) == 1
     assert [*lines_of(path)[4]] == ["resumed"]
 
 
-@pytest.mark.parametrize("how", ["killed by SIGKILL", "killed by SIGTERM"])
-def test_interpreters_killed_at_the_end_were_killed_with_the_run(tmp_path, how):
+@pytest.mark.parametrize("signal", ["SIGKILL", "SIGTERM"])
+def test_interpreters_killed_at_the_end_were_killed_with_the_run(tmp_path, signal):
     """Their cases are missing; one that was killed before something else ended has failed."""
-    killed = crashed(2, how)
-    early = [("t.py::a", crashed(1, how)), ("t.py::b", measured(1, "b"))]
+    killed = crashed(2, signal)
+    early = [("t.py::a", crashed(1, signal)), ("t.py::b", measured(1, "b"))]
     late = [("t.py::a", killed), ("t.py::b", killed)]
     path = journal_of(tmp_path, [*early, *late])
     contents = read_journal(path)

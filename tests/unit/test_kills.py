@@ -9,7 +9,10 @@ import sys
 import time
 
 import pytest
-from killed_runs import check, journals, project, read_journal, saved, start
+
+from hpml_lab.runs.journal import journals, read_journal
+from support.killed_runs import check, project, start
+from support.runs import saved_in
 
 MANY = """
     import pytest
@@ -76,6 +79,6 @@ def test_a_disk_that_is_full_keeps_what_had_ended(tmp_path):
     assert sum(map(len, endings.values())) == output.count("... passed in ") > 0
     options = ["--benchmark-storage=file://./kept", "--hpml-resume"]
     subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, check=True)
-    (run,) = saved(tmp_path, "kept")
+    (run,) = saved_in(tmp_path, "kept")
     assert len(run.benchmarks) == 40
     assert all(all(bench.measurement.processes) for bench in run.benchmarks)

@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional
 
 from hpml_lab.errors import InputError
-from hpml_lab.workloads.linear_dropout import Member
-from hpml_lab.workloads.loading import build_transforms
-from hpml_lab.workloads.shortcuts import Inputs, ShortcutNet, Shortcuts
+from hpml_lab.labs.dropout.training import Member
+from hpml_lab.labs.shortcuts.training import Inputs, ShortcutNet, Shortcuts
+from hpml_lab.training.loader import build_transforms
 
 MEMBERS = [Member(0.0, 0), Member(0.75, 0), Member(0.75, 4)]
 
@@ -18,7 +18,7 @@ MEMBERS = [Member(0.0, 0), Member(0.75, 0), Member(0.75, 4)]
 @pytest.fixture
 def inputs(images):
     """Forty images with label pixels, on the CPU."""
-    return Inputs.of(images, "cpu").marked()
+    return Inputs.from_images(images, "cpu").marked()
 
 
 def trained(inputs, members, epochs=2):
@@ -67,15 +67,15 @@ def test_images_are_normalised_as_in_the_lab(images):
 
     transform = build_transforms(augment=False)
     expected = torch.stack([transform(Image.fromarray(p)) for p in images.pixels[:4]])
-    found = Inputs.of(replace(images, source="cifar10"), "cpu")
-    torch.testing.assert_close(found.images[:4], expected)
-    assert found.labels.tolist() == images.labels.tolist()
+    result = Inputs.from_images(replace(images, source="cifar10"), "cpu")
+    torch.testing.assert_close(result.images[:4], expected)
+    assert result.labels.tolist() == images.labels.tolist()
 
 
 def test_generated_images_are_tinted_by_their_class(images):
     """Every pixel of a class moves by the same colour, of length 1; no two classes share one."""
     plain, tinted = (
-        Inputs.of(replace(images, source=source), "cpu").images
+        Inputs.from_images(replace(images, source=source), "cpu").images
         for source in ("cifar10", "generated")
     )
     tints = (tinted - plain).amax((2, 3))
@@ -126,13 +126,13 @@ def test_dropout_masks_keep_and_rescale():
 def test_scores_are_those_of_the_networks_alone(images, inputs):
     """Each member, as a module of its own without dropout, is right as often."""
     networks, _ = trained(inputs, MEMBERS)
-    for given in (inputs, Inputs.of(images, "cpu")):
-        found = networks.test(given).accuracy
+    for given in (inputs, Inputs.from_images(images, "cpu")):
+        result = networks.test(given).accuracy
         for index in range(len(MEMBERS)):
             model = ShortcutNet()
-            model.load_state_dict({name: of[index] for name, of in networks.weights.items()})
+            model.load_state_dict({name: case[index] for name, case in networks.weights.items()})
             right = (model(given.images).argmax(1) == given.labels).float().mean()
-            assert found[index] == right
+            assert result[index] == right
 
 
 def test_dead_classes_are_counted(inputs):
@@ -141,10 +141,10 @@ def test_dead_classes_are_counted(inputs):
     with torch.no_grad():
         networks.weights["linear.weight"][1, :3] = 0
         networks.weights["linear.bias"][1, :3] = -1
-    before, found = Shortcuts(MEMBERS, "cpu", 0.05), networks.test(inputs)
+    before, result = Shortcuts(MEMBERS, "cpu", 0.05), networks.test(inputs)
     alive = before.test(inputs).dead_classes
-    assert found.dead_classes[0] == alive[0]
-    assert 3 <= found.dead_classes[1] <= 3 + alive[1]
+    assert result.dead_classes[0] == alive[0]
+    assert 3 <= result.dead_classes[1] <= 3 + alive[1]
 
 
 def test_no_member_is_refused():

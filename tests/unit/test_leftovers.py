@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("lab_in_one_process")
+
 PROJECT = """
     import weakref
 

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hpml_lab.measure.learning import Lesson, confusion, edge_likeness, points_until
-from hpml_lab.workloads.edge_networks import edge_detector
-from hpml_lab.workloads.edge_trainer import EdgeTrainer
-from hpml_lab.workloads.edge_training import EdgeTraining
+from hpml_lab.labs.edges.curves import CurveRecorder, confusion, edge_likeness, points_until
+from hpml_lab.labs.edges.networks import edge_detector
+from hpml_lab.labs.edges.training import EdgeTrainer, EdgeTraining
 
 SMALL = EdgeTraining(kernel=3, per_class=4, epochs=4)
 
@@ -22,7 +21,7 @@ def test_points_end_with_the_last_epoch():
 def test_looking_changes_no_training():
     """A network that was looked at on the way is the one that was not."""
     watched, other = EdgeTrainer(SMALL, [0, 5]), EdgeTrainer(SMALL, [0, 5])
-    learnt = Lesson(watched)()
+    learnt = CurveRecorder(watched)()
     other.train(4)
     for name, weight in other.networks.weights.items():
         assert torch.equal(watched.networks.weights[name], weight)
@@ -33,7 +32,7 @@ def test_looking_changes_no_training():
 def test_metrics_are_those_of_the_networks():
     """The last accuracy, loss and confusion are those of the trained networks, to five digits."""
     trainer = EdgeTrainer(replace(SMALL, epochs=2), [0, 5])
-    learnt = Lesson(trainer, kernels=True)()
+    learnt = CurveRecorder(trainer, kernels=True)()
     images, labels = trainer.validation_images
     for index in range(2):
         network = SMALL.build(0)
@@ -55,7 +54,7 @@ def test_metrics_are_those_of_the_networks():
 def test_a_perceptron_has_no_kernels():
     """Neither likeness nor pictures; its samples are all images of all members and epochs."""
     trainer = EdgeTrainer(replace(SMALL, network="mlp"), [1, 2, 3])
-    lesson = Lesson(trainer, kernels=True)
+    lesson = CurveRecorder(trainer, kernels=True)
     assert (lesson.samples, lesson.device) == (3 * 12 * 4, "cpu")
     learnt = lesson()
     assert set(learnt.metrics) == {"accuracy", "loss", "training_accuracy"}

@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn import functional
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory.gradient_noise import standard_errors, weights_covariance
-from hpml_lab.workloads import linear_dropout
-from hpml_lab.workloads.linear_dropout import LEARNING_RATE, ROW, TARGET, Member, train
+from hpml_lab.labs.dropout import training as linear_dropout
+from hpml_lab.labs.dropout.training import LEARNING_RATE, ROW, TARGET, Member, train
+from hpml_lab.theory.dropout_training import standard_errors, weights_covariance
 
 X, Y = np.array([ROW]), np.array([TARGET])
 DROP, STEPS = 0.3, 300  # at 0.5 keep and drop cannot be told apart

@@ -97,9 +97,9 @@ def test_busy_is_all_but_idle_and_waiting_for_disks(proc, monkeypatch):
     thread(proc / ME / "task", ME, 1.0, children="88 ")
     process(proc, "88", (10, 20, 0, 0), children="99")
     process(proc, "99", (1, 2, 3, 4))
-    found = busy(proc)
-    assert found.all_s == 14.0
-    assert found.own_s == pytest.approx(2.0 + 0.5 + 0.30 + 0.10)
+    result = busy(proc)
+    assert result.all_s == 14.0
+    assert result.own_s == pytest.approx(2.0 + 0.5 + 0.30 + 0.10)
 
 
 @pytest.mark.parametrize(("others_s", "share"), [(0.0, 0.0), (1.0, 0.25), (4.0, 1.0), (-1.0, 0.0)])

@@ -6,8 +6,8 @@ from PIL import Image
 from torchvision import transforms
 
 from hpml_lab.errors import InputError
-from hpml_lab.workloads import loading
-from hpml_lab.workloads.loading import (
+from hpml_lab.training import loader
+from hpml_lab.training.loader import (
     build_transforms,
     evaluation_loader,
     training_loader,
@@ -81,7 +81,7 @@ def test_a_seed_gives_the_same_batches_again(images):
 def test_workers_have_a_timeout_and_no_warning(images):
     """A worker that hangs ends the epoch; more workers than processors are not warned about."""
     alone, crowd = training_loader(images, 8), training_loader(images, 8, workers=64)
-    assert (alone.timeout, crowd.timeout) == (0, loading.TIMEOUT_S)
+    assert (alone.timeout, crowd.timeout) == (0, loader.TIMEOUT_S)
     crowd.check_worker_number_rationality()
 
 

@@ -13,18 +13,18 @@ from torch.nn import functional
 from hpml_lab import TrainingStep
 from hpml_lab.measure.counters import count_step
 from hpml_lab.measure.subject import subject_of
-from hpml_lab.workloads.optimizer_state import optimizer_state
+from hpml_lab.training.optimizers import optimizer_state
 
 ADAM = 8  # bytes of state for a parameter
 
 
-def counted(step, calls=1, **told):
+def counted(step, calls=1, **reported):
     """Returns what is counted of a step that has run twice, and its samples."""
     for _ in range(2 * calls):
         step()
-    subject = subject_of(step, **told)
-    found = count_step(step, subject, calls=calls)
-    return {**found.counters, **found.memory, "samples": subject.samples, "flags": found.flags}
+    subject = subject_of(step, **reported)
+    result = count_step(step, subject, calls=calls)
+    return {**result.counters, **result.memory, "samples": subject.samples, "flags": result.flags}
 
 
 def linear_flops(rows, inputs, outputs, products):
@@ -50,15 +50,15 @@ def test_a_dict_in_and_a_dict_out():
     model = Keyword()
     batch = {"input_ids": torch.zeros(8, 12, dtype=torch.long), "labels": torch.zeros(8).long()}
     optimizer = torch.optim.AdamW(model.parameters())
-    found = counted(
+    result = counted(
         TrainingStep(model, optimizer, batch=batch, compute_loss=lambda m, b: m(**b)["loss"])
     )
     parameters = 50 * 16 + 16 * 4 + 4
-    assert (found["samples"], found["parameters"]) == (8, parameters)
-    assert found["optimizer_state_bytes"] == ADAM * parameters
-    assert found["sample_bytes"] == 12 * 8 + 8
-    assert found["step_flops"] == linear_flops(8, 16, 4, products=3)
-    assert found["flags"] == []
+    assert (result["samples"], result["parameters"]) == (8, parameters)
+    assert result["optimizer_state_bytes"] == ADAM * parameters
+    assert result["sample_bytes"] == 12 * 8 + 8
+    assert result["step_flops"] == linear_flops(8, 16, 4, products=3)
+    assert result["flags"] == []
 
 
 class Detector(nn.Module):
@@ -87,11 +87,11 @@ def test_detection_has_lists_of_images_and_of_boxes():
     def loss(model, batch):
         return sum(model(*batch).values())
 
-    found = counted(TrainingStep(model, optimizer, batch=batch, compute_loss=loss))
-    assert found["samples"] is None
-    assert found["flags"][0].startswith("sample_bytes is not counted")
+    result = counted(TrainingStep(model, optimizer, batch=batch, compute_loss=loss))
+    assert result["samples"] is None
+    assert result["flags"][0].startswith("sample_bytes is not counted")
     convolution = 2 * 2 * (8 * 8) * 8 * (3 * 9) * 2  # forward and weight
-    assert found["step_flops"] == convolution + linear_flops(2, 8, 4, products=3)
+    assert result["step_flops"] == convolution + linear_flops(2, 8, 4, products=3)
     given = counted(TrainingStep(model, optimizer, batch=batch, compute_loss=loss, samples=2))
     assert (given["samples"], given["flags"]) == (2, [])
     assert given["sample_bytes"] == 3 * 8 * 8 * 4 + 3 * 4 * 4
@@ -104,15 +104,15 @@ def test_an_lstm_reads_its_batch_or_its_time_first(batch_first):
     shape = (4, 6) if batch_first else (6, 4)
     batch = torch.randn(*shape, 16), torch.randn(*shape, 8)
     optimizer = torch.optim.Adam(model.parameters())
-    found = counted(
+    result = counted(
         TrainingStep(model, optimizer, lambda out, wanted: (out[0] - wanted).square().mean(), batch)
     )
     parameters = 4 * 8 * (16 + 8 + 2)
-    assert found["samples"] == (4 if batch_first else None)
-    assert found["parameters"] == parameters
-    assert found["optimizer_state_bytes"] == ADAM * parameters
+    assert result["samples"] == (4 if batch_first else None)
+    assert result["parameters"] == parameters
+    assert result["optimizer_state_bytes"] == ADAM * parameters
     # oneDNN computes forward, both gradients, the input's too: three products of every weight.
-    assert found["step_flops"] == 3 * 2 * 6 * 4 * (4 * 8) * (16 + 8)
+    assert result["step_flops"] == 3 * 2 * 6 * 4 * (4 * 8) * (16 + 8)
 
 
 def test_a_gan_trains_two_networks_in_turn():
@@ -130,13 +130,13 @@ def test_a_gan_trains_two_networks_in_turn():
         (-discriminator(made).mean()).backward()
         optimizers[0].step()
 
-    found = counted(step, model=[generator, discriminator], optimizer=optimizers, batch=real)
-    assert (found["samples"], found["parameters"]) == (8, 4 * 6 + 6 + 6 + 1)
-    assert found["optimizer_state_bytes"] == ADAM * 37
+    result = counted(step, model=[generator, discriminator], optimizer=optimizers, batch=real)
+    assert (result["samples"], result["parameters"]) == (8, 4 * 6 + 6 + 6 + 1)
+    assert result["optimizer_state_bytes"] == ADAM * 37
     of_generator = linear_flops(8, 4, 6, products=2)
     # Twice forward with the weight's gradient, then forward with both gradients.
     of_discriminator = linear_flops(8, 6, 1, products=2 + 2 + 3)
-    assert found["step_flops"] == of_generator + of_discriminator
+    assert result["step_flops"] == of_generator + of_discriminator
 
 
 def test_lbfgs_evaluates_its_closure_several_times():
@@ -144,15 +144,15 @@ def test_lbfgs_evaluates_its_closure_several_times():
     model = nn.Linear(5, 1)
     optimizer = torch.optim.LBFGS(model.parameters(), lr=1e-3, max_iter=3, history_size=4)
     step = TrainingStep(model, optimizer, nn.MSELoss(), (torch.randn(16, 5), torch.randn(16, 1)))
-    found = counted(step)
+    result = counted(step)
     products = linear_flops(16, 5, 1, products=2)
     pairs = (
         4  # of the history, each with two dot products of 6 weights an iteration, and a few more
     )
-    assert 3 * products <= found["step_flops"] <= 3 * (products + 2 * 6 * (2 * pairs + 4))
+    assert 3 * products <= result["step_flops"] <= 3 * (products + 2 * 6 * (2 * pairs + 4))
     (state,) = optimizer.state.values()
     vectors = [*state["old_dirs"], *state["old_stps"], state["d"], state["prev_flat_grad"]]
-    scalars = [each for each in (*state["ro"], state["H_diag"]) if torch.is_tensor(each)]
+    scalars = [one for one in (*state["ro"], state["H_diag"]) if torch.is_tensor(one)]
     kept = optimizer_state(optimizer)["optimizer_state_bytes"]
     assert kept >= 24 * len(vectors)
     assert kept <= 24 * len(vectors) + 4 * (len(scalars) + 2 * pairs)
@@ -191,9 +191,9 @@ def test_sharpness_aware_steps_take_two_passes():
     model = nn.Linear(5, 3)
     batch = torch.randn(8, 5), torch.randint(0, 3, (8,))
     optimizer = SharpnessAware(model.parameters())
-    found = counted(TrainingStep(model, optimizer, functional.cross_entropy, batch))
-    assert found["step_flops"] == 2 * linear_flops(8, 5, 3, products=2)
-    assert found["optimizer_state_bytes"] == 2 * 4 * 18
+    result = counted(TrainingStep(model, optimizer, functional.cross_entropy, batch))
+    assert result["step_flops"] == 2 * linear_flops(8, 5, 3, products=2)
+    assert result["optimizer_state_bytes"] == 2 * 4 * 18
 
 
 def test_scaler_accumulation_clipping_and_scheduler_in_one_step():
@@ -216,11 +216,11 @@ def test_scaler_accumulation_clipping_and_scheduler_in_one_step():
         scaler.update()
         schedule.step()
 
-    found = counted(step, model=model, optimizer=optimizer, batch=batch)
-    assert found["samples"] == 8
-    assert found["step_flops"] == 2 * linear_flops(8, 5, 3, products=2)
-    assert found["optimizer_state_bytes"] == ADAM * 18
-    assert found["flags"] == []
+    result = counted(step, model=model, optimizer=optimizer, batch=batch)
+    assert result["samples"] == 8
+    assert result["step_flops"] == 2 * linear_flops(8, 5, 3, products=2)
+    assert result["optimizer_state_bytes"] == ADAM * 18
+    assert result["flags"] == []
 
 
 def test_an_optimizer_that_is_stepped_by_each_eighth_call():
@@ -236,9 +236,9 @@ def test_an_optimizer_that_is_stepped_by_each_eighth_call():
             optimizer.step()
             optimizer.zero_grad()
 
-    found = counted(step, calls=8, model=model, optimizer=optimizer, batch=batch)
-    assert found["step_flops"] == linear_flops(8, 5, 3, products=2)
-    assert found["optimizer_state_bytes"] == ADAM * 18
+    result = counted(step, calls=8, model=model, optimizer=optimizer, batch=batch)
+    assert result["step_flops"] == linear_flops(8, 5, 3, products=2)
+    assert result["optimizer_state_bytes"] == ADAM * 18
 
 
 def test_a_gradient_penalty_counts_its_second_backward_pass():
@@ -253,10 +253,10 @@ def test_a_gradient_penalty_counts_its_second_backward_pass():
         (slope,) = torch.autograd.grad(outputs.sum(), batch, create_graph=True)
         return outputs.mean() + (slope.norm(dim=1) - 1).square().mean()
 
-    found = counted(TrainingStep(model, optimizer, batch=inputs, compute_loss=loss))
+    result = counted(TrainingStep(model, optimizer, batch=inputs, compute_loss=loss))
     # Forward, slope, weight and input of the forward pass, weight of the slope.
-    assert found["step_flops"] == linear_flops(8, 5, 1, products=5)
-    assert found["samples"] == 8
+    assert result["step_flops"] == linear_flops(8, 5, 1, products=5)
+    assert result["samples"] == 8
 
 
 def test_a_function_of_two_optimizers_with_sparse_gradients():
@@ -272,7 +272,7 @@ def test_a_function_of_two_optimizers_with_sparse_gradients():
         for optimizer in optimizers:
             optimizer.step()
 
-    found = counted(step, model=[embed, head], optimizer=optimizers, batch=(words, labels))
-    assert found["optimizer_state_bytes"] == ADAM * (50 * 16 + 16 * 4 + 4)
-    assert found["step_flops"] == linear_flops(8, 16, 4, products=3)
-    assert found["flags"] == []
+    result = counted(step, model=[embed, head], optimizer=optimizers, batch=(words, labels))
+    assert result["optimizer_state_bytes"] == ADAM * (50 * 16 + 16 * 4 + 4)
+    assert result["step_flops"] == linear_flops(8, 16, 4, products=3)
+    assert result["flags"] == []

@@ -6,13 +6,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from hpml_lab.measure import machine
-from hpml_lab.measure.fingerprint import machine_record
+from hpml_lab.measure import fingerprint
+from hpml_lab.measure.fingerprint import identity, machine_record, state
 from hpml_lab.measure.gpus import Gpu, gpus
-from hpml_lab.measure.machine import Identity, identity, state
+from hpml_lab.runs.machine import Identity
 
 GPU = Gpu("NVIDIA H200", "GPU-1", 150_754_820_096, False, "580.1", 1980, 3201, 35, 0)
-LAPTOP = Identity("Some CPU @ 3.00GHz", 8, 16, None, 0, 0, False)
+LAPTOP = Identity(
+    cpu="Some CPU @ 3.00GHz",
+    cpu_count=8,
+    memory_gib=16,
+    gpu=None,
+    gpu_count=0,
+    gpu_memory_gib=0,
+    mig=False,
+)
 
 
 class NVMLError(Exception):
@@ -102,9 +110,9 @@ def test_a_board_that_hides_its_memory_is_a_board():
     def refuse(_handle):
         raise NVMLError("no permission")
 
-    (found,) = gpus(driver(nvmlDeviceGetMemoryInfo=refuse))
-    assert found.memory_bytes is None
-    assert identity([found]).gpu_memory_gib == 0
+    (result,) = gpus(driver(nvmlDeviceGetMemoryInfo=refuse))
+    assert result.memory_bytes is None
+    assert identity([result]).gpu_memory_gib == 0
 
 
 def test_how_long_clocks_were_held_back():
@@ -128,8 +136,8 @@ def test_a_run_from_the_source_has_no_version_of_its_own(monkeypatch):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    found = machine_record(state(), {})["software"]
-    assert found["hpml_lab"] is found["torchvision"] is None
+    result = machine_record(state(), {})["software"]
+    assert result["hpml_lab"] is result["torchvision"] is None
 
 
 def test_a_split_gpu_is_told_apart():
@@ -173,8 +181,8 @@ def test_live_values_never_enter_the_id(change):
 
 def test_the_gpu_is_part_of_the_identity():
     """One H200 of 140 GiB."""
-    found = identity([GPU])
-    assert (found.gpu, found.gpu_count, found.gpu_memory_gib) == ("NVIDIA H200", 1, 140)
+    result = identity([GPU])
+    assert (result.gpu, result.gpu_count, result.gpu_memory_gib) == ("NVIDIA H200", 1, 140)
 
 
 def test_the_record_has_the_parts_of_the_contract():
@@ -189,8 +197,8 @@ def test_the_record_has_the_parts_of_the_contract():
 
 def test_an_unknown_processor_is_named_by_its_kind(monkeypatch, tmp_path):
     """Without /proc/cpuinfo the machine's architecture stands in."""
-    monkeypatch.setattr(machine, "Path", lambda _path: tmp_path / "missing")
-    monkeypatch.setattr(machine.platform, "processor", lambda: "")
-    monkeypatch.setattr(machine.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(fingerprint, "Path", lambda _path: tmp_path / "missing")
+    monkeypatch.setattr(fingerprint.platform, "processor", lambda: "")
+    monkeypatch.setattr(fingerprint.platform, "machine", lambda: "riscv64")
     assert identity([]).cpu == "riscv64"
     assert state().governor is None

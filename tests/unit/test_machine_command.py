@@ -7,25 +7,37 @@ from dataclasses import replace
 import pytest
 
 from hpml_lab.errors import MeasurementError
-from hpml_lab.history.run import Machine
 from hpml_lab.measure import ceilings
-from hpml_lab.measure.machine import Identity, State, Unit
 from hpml_lab.report import terminal
 from hpml_lab.report.machine import answers
+from hpml_lab.runs.machine import Identity, Machine, State, Unit
 
 KNOWN = {
     "cpu_matmul_float32_flops_per_s": 100e9,
     "cpu_matmul_bfloat16_flops_per_s": None,
     "cpu_memory_bytes_per_s": 8e9,
 }
-STATE = State(0.5, 2300.0, None, [{"sm_clock_mhz": 1980, "temperature_c": None}])
+STATE = State(
+    load_1min=0.5,
+    cpu_mhz=2300.0,
+    governor=None,
+    gpu=[{"sm_clock_mhz": 1980, "temperature_c": None}],
+)
 MACHINE = Machine(
-    "some-id",
-    Identity("Some CPU", 8, 16, "Some GPU", 2, 140, True),
-    Unit("host", ["GPU-1", "GPU-2"]),
-    {"torch": "2.11", "cuda": None},
-    {"before": STATE},
-    KNOWN,
+    id="some-id",
+    identity=Identity(
+        cpu="Some CPU",
+        cpu_count=8,
+        memory_gib=16,
+        gpu="Some GPU",
+        gpu_count=2,
+        gpu_memory_gib=140,
+        mig=True,
+    ),
+    unit=Unit(host="host", gpu_uuids=["GPU-1", "GPU-2"]),
+    software={"torch": "2.11", "cuda": None},
+    state={"before": STATE},
+    ceilings=KNOWN,
 )
 
 
@@ -84,8 +96,8 @@ def test_gpus_and_their_state_are_named():
 
 def test_without_ceilings_no_ridge_is_named():
     """An empty table and no sentence about a bound."""
-    (_, _, found) = answers(replace(MACHINE, ceilings={}))
-    assert (found.rows, len(found.sentences)) == ([], 1)
+    (_, _, result) = answers(replace(MACHINE, ceilings={}))
+    assert (result.rows, len(result.sentences)) == ([], 1)
 
 
 def test_ceilings_that_cannot_be_measured_are_one_line(run, monkeypatch):

@@ -4,13 +4,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from many_workloads import KINDS
-from refused_workloads import REFUSED
 
 from hpml_lab import plan
 from hpml_lab.errors import InputError
-from hpml_lab.theory.lstm import lstm_workspace_bytes
-from hpml_lab.workloads.allocations import track
+from hpml_lab.memory.kernels import lstm_workspace_bytes
+from hpml_lab.memory.trace import track
+from support.workloads.kinds import KINDS
+from support.workloads.refused import REFUSED
 
 CATEGORIES = {"activations": "forward", "gradients": "backward", "optimizer_state": "before"}
 FOR_A_SCALER = 20  # steps until its scale has fallen so far that the optimizer steps

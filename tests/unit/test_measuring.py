@@ -11,11 +11,11 @@ from hpml_lab.measure import clock as clock_module
 from hpml_lab.measure import disturbance
 from hpml_lab.measure.counters import network_counters
 from hpml_lab.measure.disturbance import Conditions
-from hpml_lab.measure.record import Learning, Row, Sampling
 from hpml_lab.pytest_plugin.measuring import Measure
-from hpml_lab.workloads.step import TrainingStep
-from hpml_lab.workloads.trainer import Trainer
-from hpml_lab.workloads.training import Training
+from hpml_lab.runs.schema import Learning, Row, Sampling
+from hpml_lab.training.step import TrainingStep
+from hpml_lab.training.trainer import Trainer
+from hpml_lab.training.training import Training
 
 
 class FakeBench:
@@ -41,14 +41,14 @@ class FakeBench:
         check(result)
         return result, self.how
 
-    def time_exactly(self, step, timer, *, rounds, warm_up, behind=None, **_asked):
+    def time_exactly(self, step, timer, *, rounds, warm_up, teardown=None, **_asked):
         for index in range(warm_up + rounds):
             began = timer()
             result = step()
             if index >= warm_up:
                 self.timed.append(timer() - began)
-            if behind is not None:
-                behind()
+            if teardown is not None:
+                teardown()
         return result
 
     def rounds_s(self):
@@ -126,7 +126,9 @@ def test_a_number_of_rounds_can_be_given(bench):
 def test_timelines_are_kept_by_name(bench):
     """Rows are saved as they are."""
     measure = Measure(bench, {})
-    measure.timelines["planned"] = [Row("forward", "conv", [1, 0, 0, 0, 0, 0, 0])]
+    measure.timelines["planned"] = [
+        Row(phase="forward", layer="conv", live_bytes=[1, 0, 0, 0, 0, 0, 0])
+    ]
     measure(int)
     measure.finish()
     (row,) = bench.record["timelines"]["planned"]
@@ -137,7 +139,7 @@ def test_what_an_ensemble_learnt_is_kept_with_its_case(bench):
     """A setting that is no parameter of the test is part of the case once it is named."""
     measure = Measure(bench, {"network": "cnn"})
     measure.case |= {"images": 20}
-    measure.learning = Learning([3], [1.0, 2.0], {"accuracy": [[0.5, 1.0]]})
+    measure.learning = Learning(seeds=[3], points=[1.0, 2.0], metrics={"accuracy": [[0.5, 1.0]]})
     measure(int)
     measure.finish()
     assert bench.record["case"] == {"network": "cnn", "images": 20}
@@ -250,8 +252,8 @@ def test_a_parameter_of_the_test_keeps_its_name(bench):
 def test_a_function_is_counted_where_it_is_told(bench):
     """Model, optimizer and batch beside a function give what a step knows by itself."""
     step = step_of()
-    told = {"model": step.model, "optimizer": step.optimizer, "batch": step.batch}
-    record = measured(bench, lambda: step(), **told)
+    reported = {"model": step.model, "optimizer": step.optimizer, "batch": step.batch}
+    record = measured(bench, lambda: step(), **reported)
     assert record["samples"] == 8
     assert record["counters"]["parameters"] == 18
     assert record["counters"]["sample_bytes"] == 28

@@ -7,11 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from hpml_lab.measure import memory
-from hpml_lab.measure.cpu_memory import allocator_peak, cpu_peak, resident_peak
-from hpml_lab.measure.cuda_memory import cuda_peak
-from hpml_lab.measure.memory import step_memory
-from hpml_lab.workloads.optimizer_state import optimizer_state
+from hpml_lab.memory import readings
+from hpml_lab.memory.readings import allocator_peak, cpu_peak, cuda_peak, resident_peak, step_memory
+from hpml_lab.training.optimizers import optimizer_state
 
 
 def stepped(kind, **options):
@@ -95,8 +93,8 @@ def test_the_peaks_are_those_of_two_steps_behind_the_reset():
 def test_a_step_is_warm_before_its_peak_is_read(monkeypatch):
     """Either device: one call first, and its memory does not count."""
     calls = []
-    monkeypatch.setattr(memory, "cuda_peak", lambda _step, steps: ["cuda", len(calls), steps])
-    monkeypatch.setattr(memory, "cpu_peak", lambda _step, steps: ["cpu", len(calls), steps])
+    monkeypatch.setattr(readings, "cuda_peak", lambda _step, steps: ["cuda", len(calls), steps])
+    monkeypatch.setattr(readings, "cpu_peak", lambda _step, steps: ["cpu", len(calls), steps])
     assert step_memory(lambda: calls.append(1), "cuda") == ["cuda", 1, 2]
     assert step_memory(lambda: calls.append(1), "cpu") == ["cpu", 2, 2]
 

@@ -1,18 +1,19 @@
 """The parts of running in several processes that need none: plan, merging, progress, kinds."""
 
 import socket
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpml_lab.history.merging import merged
-from hpml_lab.measure.record import Failure
 from hpml_lab.pytest_plugin import worker as worker_module
-from hpml_lab.pytest_plugin.plan import Selected, batches, shuffled
 from hpml_lab.pytest_plugin.progress import Progress
+from hpml_lab.pytest_plugin.schedule import Selected, batches, shuffled
 from hpml_lab.pytest_plugin.worker import Worker
-from hpml_lab.workloads.compilation import uses_cuda_graphs
+from hpml_lab.runs.merge import merge_case
+from hpml_lab.runs.schema import Failure
+from hpml_lab.training.backends import uses_cuda_graphs
 
 IDS = ["a", "b", "c", "d"]
 
@@ -85,14 +86,16 @@ def record(rounds, **ours):
 
 def test_rounds_are_kept_by_process_and_together():
     """The stock statistics are over all rounds; a process that failed has none."""
-    failure = Failure(2, "crashed", "killed by SIGSEGV")
-    one = merged({1: record([1.0, 2.0], epochs=[1]), 3: record([3.0], epochs=[3])}, [failure], 3)
+    failure = Failure(process=2, kind="crashed", message="killed by SIGSEGV")
+    one = merge_case(
+        {1: record([1.0, 2.0], epochs=[1]), 3: record([3.0], epochs=[3])}, [failure], 3
+    )
     assert one["stats"] == {"data": [1.0, 2.0, 3.0], "iterations": 7}
     assert one["extra_info"]["note"] == "kept"
     ours = one["extra_info"]["hpml"]
     assert ours["processes"] == [[1.0, 2.0], [], [3.0]]
     assert ours["epochs"] == [1]
-    assert ours["failures"] == [{"process": 2, "kind": "crashed", "message": "killed by SIGSEGV"}]
+    assert ours["failures"] == [asdict(failure)]
     assert ours["flags"] == []
 
 
@@ -103,13 +106,13 @@ def test_epochs_are_those_of_the_middle_process():
         2: record([1.0, 1.0], epochs=[2], stalls={"fetch_s": 0.1}),
         3: record([2.0, 2.0], epochs=[3], stalls={"fetch_s": 0.2}),
     }
-    ours = merged(measured, [], 3)["extra_info"]["hpml"]
+    ours = merge_case(measured, [], 3)["extra_info"]["hpml"]
     assert (ours["epochs"], ours["stalls"]) == ([3], {"fetch_s": 0.2})
 
 
 def test_a_benchmark_of_the_stock_fixture_has_its_rounds_by_process_too():
     """Its case is made of its parameters, as far as they are plain values."""
-    one = merged({1: record([1.0]), 2: record([2.0])}, [], 2)
+    one = merge_case({1: record([1.0]), 2: record([2.0])}, [], 2)
     assert one["extra_info"]["hpml"]["processes"] == [[1.0], [2.0]]
     assert one["extra_info"]["hpml"]["case"] == {"n": 2}
 
@@ -118,12 +121,12 @@ def test_each_process_keeps_how_it_took_its_rounds():
     """The second of three processes left nothing: neither rounds nor a sampling."""
     one, three = ({"iterations": count} for count in (10, 12))
     measured = {1: record([1.0], sampling=[one]), 3: record([2.0], sampling=[three])}
-    assert merged(measured, [], 3)["extra_info"]["hpml"]["sampling"] == [one, None, three]
+    assert merge_case(measured, [], 3)["extra_info"]["hpml"]["sampling"] == [one, None, three]
 
 
 def test_counters_that_differ_are_flagged():
     """Each that is not equal in every process, also one that is missing, with both values."""
-    one = merged(
+    one = merge_case(
         {
             1: record([1.0], counters={"graphs": 3, "launches": 5}),
             2: record([1.0], counters={"graphs": 4, "launches": 5}),
@@ -142,7 +145,7 @@ def test_counters_that_differ_are_flagged():
 def test_peaks_that_differ_are_flagged_and_other_memory_is_not():
     """What a step asks for is the same in every process; what the system holds is not."""
     memory = [{"peak_step_bytes": peak, "peak_resident_bytes": peak} for peak in (64, 68)]
-    one = merged({n: record([1.0], memory=each) for n, each in enumerate(memory, 1)}, [], 2)
+    one = merge_case({n: record([1.0], memory=entry) for n, entry in enumerate(memory, 1)}, [], 2)
     assert one["extra_info"]["hpml"]["flags"] == [
         "counters differ: peak_step_bytes 64 != 68 in process 2"
     ]
@@ -151,7 +154,7 @@ def test_peaks_that_differ_are_flagged_and_other_memory_is_not():
 def test_a_flag_of_several_processes_is_there_once():
     """Flags of all processes are kept, in their order."""
     flagged = {1: record([1.0], flags=["slow"]), 2: record([1.0], flags=["hot", "slow"])}
-    assert merged(flagged, [], 2)["extra_info"]["hpml"]["flags"] == ["slow", "hot"]
+    assert merge_case(flagged, [], 2)["extra_info"]["hpml"]["flags"] == ["slow", "hot"]
 
 
 def test_progress_expects_of_a_case_what_it_took_before(clock):

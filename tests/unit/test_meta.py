@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpml_lab.workloads.meta import QuickBatchNorm
+from hpml_lab.memory.meta import QuickBatchNorm
 
 ATEN = torch.ops.aten
 # Two values a channel at least; torch.nn refuses fewer.
@@ -45,5 +45,5 @@ def test_the_quick_rule_is_pytorch_s(shape, dtype, affine, training, wanted):
 def test_no_gradient_is_made_that_is_not_wanted(affine):
     """As in `batch_norm_cpu` of aten/src/ATen/native/Normalization.cpp, unlike PyTorch's rule."""
     with QuickBatchNorm():
-        found = both_ways([2, 3, 4, 4], torch.float32, affine, True, [False, affine, affine])
-    assert found[3] is None
+        result = both_ways([2, 3, 4, 4], torch.float32, affine, True, [False, affine, affine])
+    assert result[3] is None

@@ -1,12 +1,12 @@
 """Names: shortened for people, and of cases that were renamed."""
 
 import pytest
-from compared_runs import case, run, verdict_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpml_lab.comparison.compare import compare
 from hpml_lab.text import short
-from hpml_lab.verdict.compare import compare
+from support.runs import case, run_of, verdict_of
 
 STEADY = (1.0, 1.001, 0.999)
 
@@ -30,8 +30,8 @@ def test_a_moved_file_is_found_in_however_many_cases():
     """150 cases in another folder: each is its own new name, which likeness could not say."""
     old = [case(f"env-a/bench/test_x.py::test[{n}]", *STEADY) for n in range(150)]
     new = [case(f"env-b/bench/test_x.py::test[{n}]", *STEADY) for n in range(150)]
-    found = compare([run(*old)], [run(*new)])
-    renamed = verdict_of(found, "env-a/bench/test_x.py::test[17]").renamed
+    result = compare([run_of(*old)], [run_of(*new)])
+    renamed = verdict_of(result, "env-a/bench/test_x.py::test[17]").renamed
     assert renamed == "env-b/bench/test_x.py::test[17]"
 
 
@@ -39,8 +39,8 @@ def test_two_files_of_one_name_are_no_hint():
     """Which of the two it has become is not told by the name alone: likeness decides."""
     old = [case("lib/test_x.py::test", *STEADY)]
     new = [case(f"{folder}/test_x.py::test", *STEADY) for folder in ("one", "two")]
-    found = compare([run(*old)], [run(*new)])
-    assert verdict_of(found, "lib/test_x.py::test").renamed in {n.fullname for n in new}
+    result = compare([run_of(*old)], [run_of(*new)])
+    assert verdict_of(result, "lib/test_x.py::test").renamed in {n.fullname for n in new}
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_two_files_of_one_name_are_no_hint():
 )
 def test_names_made_of_sets_are_told(new, notes):
     """The order of a set differs in every interpreter: one sentence for all such cases."""
-    base = run(case("t.py::test[{'a', 'b'}-x]", *STEADY), case("t.py::other", *STEADY))
-    found = compare([base], [run(case(new, *STEADY), case("t.py::other", *STEADY))])
-    told = [note for note in found.notes if "PYTHONHASHSEED" in note]
-    assert len(told) == notes
-    assert all(note.startswith("1 of the missing") for note in told)
+    base = run_of(case("t.py::test[{'a', 'b'}-x]", *STEADY), case("t.py::other", *STEADY))
+    result = compare([base], [run_of(case(new, *STEADY), case("t.py::other", *STEADY))])
+    reported = [note for note in result.notes if "PYTHONHASHSEED" in note]
+    assert len(reported) == notes
+    assert all(note.startswith("1 of the missing") for note in reported)

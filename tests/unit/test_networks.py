@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from hpml_lab.errors import InputError
-from hpml_lab.workloads.networks import build_network, check_network
-from hpml_lab.workloads.storageless import EmptyWeights, without_storage
-from hpml_lab.workloads.summary import summarise
+from hpml_lab.memory.meta import EmptyWeights, without_storage
+from hpml_lab.memory.network_counts import summarise
+from hpml_lab.training.networks import build_network, check_network
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,9 @@ def test_cifar_resnet_without_batch_norm(without_norm):
 def test_resnet152_with_ten_classes():
     """58,164,298 parameters in 467 tensors, 232,657,192 bytes, 155 convolutions."""
     with torch.device("meta"):
-        found = summarise(build_network("resnet152"))
-    assert (found.parameters, found.parameter_tensors) == (58_164_298, 467)
-    assert (found.parameters_bytes, found.convolutions) == (232_657_192, 155)
+        result = summarise(build_network("resnet152"))
+    assert (result.parameters, result.parameter_tensors) == (58_164_298, 467)
+    assert (result.parameters_bytes, result.convolutions) == (232_657_192, 155)
 
 
 def test_torchvision_s_resnet18_is_another_network():
@@ -112,9 +112,9 @@ def test_a_copy_without_storage_is_the_same_network():
 
 def test_width_scales_every_stage():
     """Half the width has the channels 32, 64, 128, 256."""
-    found = summarise(build_network("resnet18-cifar", width=32))
-    assert found.last_linear_inputs == 256
-    assert found.layers[0].output_shape == (32, 32, 32)
+    result = summarise(build_network("resnet18-cifar", width=32))
+    assert result.last_linear_inputs == 256
+    assert result.layers[0].output_shape == (32, 32, 32)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
@@ -125,18 +125,18 @@ def test_grouped_convolutions_cost_a_group_s_share(groups):
     """
     first = nn.Conv2d(3, 4, 1, bias=False)
     grouped = nn.Conv2d(4, 8, 3, groups=groups, bias=False)
-    found = summarise(nn.Sequential(first, grouped, nn.Flatten()), (3, 8, 8))
+    result = summarise(nn.Sequential(first, grouped, nn.Flatten()), (3, 8, 8))
     once = 2 * 8 * 4 // groups * 9 * 36
-    assert found.forward_flops_per_sample == 2 * 3 * 4 * 64 + once
-    assert found.flops_per_sample == 2 * (2 * 3 * 4 * 64) + 3 * once
+    assert result.forward_flops_per_sample == 2 * 3 * 4 * 64 + once
+    assert result.flops_per_sample == 2 * (2 * 3 * 4 * 64) + 3 * once
 
 
 def test_transposed_convolutions_use_every_weight_once_a_pixel_of_the_input():
     """4 * 8 * 9 weights at 8x8 pixels that come in, forward and twice backward."""
     first = nn.Conv2d(3, 4, 1, bias=False)
     widening = nn.ConvTranspose2d(4, 8, 3, bias=False)
-    found = summarise(nn.Sequential(first, widening, nn.Flatten()), (3, 8, 8))
-    assert found.flops_per_sample == 2 * (2 * 3 * 4 * 64) + 3 * (2 * 4 * 8 * 9 * 64)
+    result = summarise(nn.Sequential(first, widening, nn.Flatten()), (3, 8, 8))
+    assert result.flops_per_sample == 2 * (2 * 3 * 4 * 64) + 3 * (2 * 4 * 8 * 9 * 64)
 
 
 def test_a_summary_changes_nothing():
@@ -144,8 +144,8 @@ def test_a_summary_changes_nothing():
     model = build_network("resnet18-cifar", width=2).eval()
     model.linear.bias.requires_grad_(False)
     before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    found = summarise(model)
-    assert found.trainable_parameters == found.gradients == found.parameters - 10
+    result = summarise(model)
+    assert result.trainable_parameters == result.gradients == result.parameters - 10
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not any(module._forward_hooks for module in model.modules())

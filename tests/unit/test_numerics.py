@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hpml_lab.measure.numerics import numerics
+from hpml_lab.measure.torch_settings import numerics
 
 BACKENDS = torch.backends
 PRECISIONS = {

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from hpml_lab.workloads.optimizer_state import optimizer_state
+from hpml_lab.training.optimizers import optimizer_state
 
 
 def stepped(kind, model=None, **options):
@@ -82,7 +82,7 @@ def test_lbfgs_keeps_its_history():
     vectors = 2 + len(kept["old_dirs"]) + len(kept["old_stps"])
     scalars = [kept["H_diag"], *kept["ro"], kept["t"], kept["prev_loss"]]
     own = [*scalars, *(a for a in kept.get("al", []) if a is not None)]
-    expected = 40 * vectors + sum(4 for each in own if torch.is_tensor(each))
+    expected = 40 * vectors + sum(4 for one in own if torch.is_tensor(one))
     assert state_bytes(optimizer) == pytest.approx(expected, abs=40)
     assert state_bytes(optimizer) >= 40 * vectors
 

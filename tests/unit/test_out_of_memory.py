@@ -8,7 +8,6 @@ import torch
 
 from hpml_lab.errors import InputError, MemoryLimitError, NonFiniteLossError
 from hpml_lab.measure import out_of_memory as module
-from hpml_lab.measure.cpu_memory import allocator_peak
 from hpml_lab.measure.out_of_memory import (
     LargestBatch,
     OutOfMemory,
@@ -16,6 +15,7 @@ from hpml_lab.measure.out_of_memory import (
     largest_running_batch,
     out_of_memory,
 )
+from hpml_lab.memory.readings import allocator_peak
 
 TOO_MUCH = 2**50  # bytes; no machine has a PiB
 CUDA_MESSAGE = (
@@ -182,9 +182,9 @@ def test_the_largest_batch_is_the_last_that_ran():
         tried.append(batch)
         return exhaust() if batch > 16 else None
 
-    found = largest_running_batch(run, [4, 16, 64, 256])
-    assert (found.ran, found.largest, found.failed) == ((4, 16), 16, 64)
-    assert found.out_of_memory.asked_bytes == TOO_MUCH
+    outcome = largest_running_batch(run, [4, 16, 64, 256])
+    assert (outcome.ran, outcome.largest, outcome.failed) == ((4, 16), 16, 64)
+    assert outcome.out_of_memory.asked_bytes == TOO_MUCH
     assert tried == [4, 16, 64]
 
 

@@ -1,19 +1,19 @@
-"""Pairs of processes, the looks at them, and what is left out of further ones."""
+"""PairedExperiment of processes, the looks at them, and what is left out of further ones."""
 
 from itertools import islice
 
 import numpy as np
 import pytest
-from simulated import saved_run
 
-from hpml_lab.ab.looks import alpha_of_look, look_pairs
-from hpml_lab.ab.pairs import Pairs, in_pairs
-from hpml_lab.history.run import run_of
+from hpml_lab.comparison.ab.pairs import PairedExperiment, run_pairs
+from hpml_lab.runs.reading import run_of
+from hpml_lab.stats.sequential import alpha_of_look, look_pairs
+from support.runs import run_json
 
 
 def run(**seconds):
     """Returns the run of one process: the median of each case."""
-    return run_of(saved_run({name: [[second] * 3] for name, second in seconds.items()}))
+    return run_of(run_json({name: [[second] * 3] for name, second in seconds.items()}))
 
 
 def test_looks_are_geometric():
@@ -39,17 +39,17 @@ class Side:
         self.log.append((self.name, pair, frozenset(settled)))
         noise = self.random.normal(0, 0.001, len(self.seconds))
         items = zip(self.seconds.items(), noise, strict=True)
-        found = run(**{name: s * np.exp(n) for (name, s), n in items if name not in settled})
-        return lambda: found
+        result = run(**{name: s * np.exp(n) for (name, s), n in items if name not in settled})
+        return lambda: result
 
 
 def measured(base, new, enough=lambda: False, seed=0, margin=0.02):
     """Returns the pairs, their comparison by case, and what ran in which order."""
     log = []
     sides = Side("base", log, 1, **base), Side("new", log, 2, **new)
-    pairs = Pairs(*sides, seed, 0.01, margin)
-    found = pairs.run(enough)
-    return pairs, {verdict.fullname: verdict for verdict in found.verdicts}, log
+    pairs = PairedExperiment(*sides, seed, 0.01, margin)
+    result = pairs.run(enough)
+    return pairs, {verdict.fullname: verdict for verdict in result.verdicts}, log
 
 
 SAME = {name: 0.01 * n for n, name in enumerate("abcdef", 1)}
@@ -57,10 +57,10 @@ SAME = {name: 0.01 * n for n, name in enumerate("abcdef", 1)}
 
 def test_a_clear_change_settles_at_the_first_look():
     """Three pairs, one case slower, one faster, the others within the margin."""
-    pairs, found, log = measured(SAME, SAME | {"a": 0.0125, "b": 0.016})
-    words = {name: verdict.verdict for name, verdict in found.items()}
+    pairs, result, log = measured(SAME, SAME | {"a": 0.0125, "b": 0.016})
+    words = {name: verdict.verdict for name, verdict in result.items()}
     assert words == {"a": "regressed", "b": "improved"} | dict.fromkeys("cdef", "unchanged")
-    assert found["a"].ratio == pytest.approx(1.25, rel=0.005)
+    assert result["a"].ratio == pytest.approx(1.25, rel=0.005)
     assert pairs.count == 3
     assert len(log) == 6
 
@@ -98,8 +98,8 @@ def test_what_is_settled_is_left_out():
 
     class Wild(Side):
         def __call__(self, pair, settled):
-            found = super().__call__(pair, settled)()
-            more = {b.fullname: b.stats.median * self.wild(b.fullname) for b in found.benchmarks}
+            result = super().__call__(pair, settled)()
+            more = {b.fullname: b.stats.median * self.wild(b.fullname) for b in result.benchmarks}
             return lambda: run(**more)
 
         def wild(self, name):
@@ -107,12 +107,12 @@ def test_what_is_settled_is_left_out():
 
     log = []
     sides = Wild("base", log, 1, **SAME), Wild("new", log, 2, **SAME | noisy)
-    pairs = Pairs(*sides, 0, 0.01, 0.02)
-    found = {verdict.fullname: verdict for verdict in pairs.run(counting(7)).verdicts}
-    assert found["f"].verdict == "inconclusive"
-    assert found["f"].processes == (7, 7)
-    assert found["a"].verdict == "regressed"
-    assert found["a"].processes == (3, 3)
+    pairs = PairedExperiment(*sides, 0, 0.01, 0.02)
+    result = {verdict.fullname: verdict for verdict in pairs.run(counting(7)).verdicts}
+    assert result["f"].verdict == "inconclusive"
+    assert result["f"].processes == (7, 7)
+    assert result["a"].verdict == "regressed"
+    assert result["a"].processes == (3, 3)
     assert {settled for _, pair, settled in log if pair > 3} == {frozenset("abcde")}
 
 
@@ -124,8 +124,8 @@ def test_the_last_look_takes_what_is_left(monkeypatch):
         asked.append((len(base), alpha, rest["paired"]))
         return compare(base, new, alpha=alpha, **rest)
 
-    from hpml_lab.ab import pairs
-    from hpml_lab.verdict.compare import compare
+    from hpml_lab.comparison.ab import pairs
+    from hpml_lab.comparison.compare import compare
 
     monkeypatch.setattr(pairs, "compare", seen)
     measured(SAME, SAME, enough=counting(4), margin=1e-6)
@@ -134,14 +134,14 @@ def test_the_last_look_takes_what_is_left(monkeypatch):
 
 def test_one_pair_is_inconclusive():
     """The time was spent at once: nothing settled, and nothing claimed."""
-    _, found, _ = measured(SAME, SAME | {"a": 0.1}, enough=lambda: True)
-    assert {verdict.verdict for verdict in found.values()} == {"inconclusive"}
+    _, result, _ = measured(SAME, SAME | {"a": 0.1}, enough=lambda: True)
+    assert {verdict.verdict for verdict in result.values()} == {"inconclusive"}
 
 
 def test_missing_and_new_cases_are_settled():
     """They need no further pairs."""
-    pairs, found, _ = measured(SAME | {"gone": 1.0}, SAME | {"come": 1.0})
-    assert (found["gone"].verdict, found["come"].verdict) == ("missing", "new")
+    pairs, result, _ = measured(SAME | {"gone": 1.0}, SAME | {"come": 1.0})
+    assert (result["gone"].verdict, result["come"].verdict) == ("missing", "new")
     assert pairs.count == 3
 
 
@@ -150,6 +150,6 @@ def test_half_a_pair_does_not_count():
     base = [run(a=1.0, b=1.0), run(a=1.0, b=1.0), run(b=1.0, gone=1.0)]
     new = [run(a=1.0, b=1.0), run(b=1.0), run(a=1.0, b=1.0)]
     kept = [
-        [sorted(b.fullname for b in r.benchmarks) for r in side] for side in in_pairs(base, new)
+        [sorted(b.fullname for b in r.benchmarks) for r in side] for side in run_pairs(base, new)
     ]
     assert kept == [[["a", "b"], ["b"], ["b", "gone"]], [["a", "b"], ["b"], ["b"]]]

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from hpml_lab.errors import InputError
-from hpml_lab.measure.pending import refuse_coroutine_function, refuse_pending
+from hpml_lab.measure.lazy_results import refuse_coroutine_function, refuse_pending
 
 
 async def fetch():

@@ -10,18 +10,18 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory.largest_batch import largest_batch
-from hpml_lab.theory.memory import Step
-from hpml_lab.theory.timeline import CATEGORIES
-from hpml_lab.workloads.allocations import AllocationTracker
-from hpml_lab.workloads.networks import build_network
-from hpml_lab.workloads.planning import plan_module
-from hpml_lab.workloads.storageless import EmptyWeights
+from hpml_lab.memory.largest_batch import largest_batch
+from hpml_lab.memory.meta import EmptyWeights
+from hpml_lab.memory.module_plan import plan_module
+from hpml_lab.memory.optimizer_step import Step
+from hpml_lab.memory.timeline import CATEGORIES
+from hpml_lab.memory.trace import AllocationTracker
+from hpml_lab.training.networks import build_network
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
 PHASES = ("before", "forward", "backward")
 IMAGE = (3, 16, 16)
-Loop = partial(Step, batch=4, implementation="loop")
+Loop = partial(Step, batch_size=4, implementation="for-loop")
 
 
 def convolutional(inplace=True, dropout=0.0):
@@ -79,8 +79,8 @@ def taken(model, shape, step, blocks=(), order=torch.contiguous_format):
     for name in blocks:
         block = model.get_submodule(name)
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
-    inputs = torch.zeros(step.batch, *shape).to(memory_format=order)
-    labels = torch.zeros(step.batch, dtype=torch.long)
+    inputs = torch.zeros(step.batch_size, *shape).to(memory_format=order)
+    labels = torch.zeros(step.batch_size, dtype=torch.long)
     optimizer = OPTIMIZERS[step.optimizer](
         model.parameters(),
         weight_decay=step.weight_decay,
@@ -92,7 +92,7 @@ def taken(model, shape, step, blocks=(), order=torch.contiguous_format):
         loss = None
         for _ in range(step.accumulate):
             loss = None
-            with torch.autocast("cpu", torch.bfloat16, enabled=step.dtype == "bfloat16"):
+            with torch.autocast("cpu", torch.bfloat16, enabled=step.precision == "bfloat16"):
                 loss = functional.cross_entropy(model(inputs), labels)
             loss.backward()
         optimizer.step()
@@ -145,13 +145,13 @@ def test_every_event_is_planned(model, shape):
 @pytest.mark.parametrize(
     "options",
     [
-        {"dtype": "bfloat16"},
+        {"precision": "bfloat16"},
         {"keep_gradients": True},
         {"accumulate": 3},
-        {"accumulate": 2, "keep_gradients": True, "dtype": "bfloat16"},
+        {"accumulate": 2, "keep_gradients": True, "precision": "bfloat16"},
         {"optimizer": "adam", "weight_decay": 0.1},
         {"optimizer": "adam", "implementation": "foreach"},
-        {"batch": 1},
+        {"batch_size": 1},
     ],
     ids=str,
 )
@@ -167,7 +167,7 @@ def test_every_kind_of_step_is_planned(options):
 @pytest.mark.parametrize("blocks", [["4"], ["0", "4"], ["4.0"]])
 def test_recomputed_blocks_are_planned(blocks, dtype):
     """Checkpointed blocks keep less and peak as the real ones do."""
-    step = Loop(dtype=dtype)
+    step = Loop(precision=dtype)
     planned = plan_module(convolutional(), IMAGE, step, checkpoint=blocks)
     real = taken(convolutional(), IMAGE, step, blocks)
     assert (held(planned), planned.peak_bytes) == (held(real), real.peak_bytes)
@@ -186,7 +186,7 @@ def test_recomputing_keeps_less():
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_channels_last_is_planned(dtype):
     """Weights and images channel by channel give the events of a real step."""
-    step = Loop(dtype=dtype)
+    step = Loop(precision=dtype)
     planned = plan_module(convolutional(), IMAGE, step, channels_last=True)
     real = taken(convolutional(), IMAGE, step, order=torch.channels_last)
     assert (held(planned), planned.peak_bytes) == (held(real), real.peak_bytes)
@@ -206,7 +206,7 @@ def test_channels_last_is_planned(dtype):
 def test_statistics_of_norms_keep_their_precision(norm):
     """In bfloat16 a norm keeps float32 statistics if it has float32 weights."""
     model = nn.Sequential(nn.Conv2d(3, 8, 1), norm, nn.Flatten(), nn.Linear(8 * 256, 5))
-    step = Loop(dtype="bfloat16")
+    step = Loop(precision="bfloat16")
     planned, real = plan_module(model, IMAGE, step), taken(model, IMAGE, step)
     assert (held(planned), planned.peak_bytes) == (held(real), real.peak_bytes)
 
@@ -224,7 +224,7 @@ def test_a_plan_leaves_the_model_alone():
     """Values, gradients, hooks, forwards, mode and the random state stay as they were."""
     model = convolutional(dropout=0.5)
     before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    plan_module(model, IMAGE, Loop(dtype="bfloat16"), checkpoint=["4"], channels_last=True)
+    plan_module(model, IMAGE, Loop(precision="bfloat16"), checkpoint=["4"], channels_last=True)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert not any(m._forward_hooks or "forward" in vars(m) for m in model.modules())
@@ -245,7 +245,12 @@ def test_networks_are_planned_without_their_weights(name):
     [
         (convolutional(), (1, 16, 16), {}, "the network cannot take an input of 1x16x16: "),
         (convolutional(), (3, 2, 2), {}, "the network cannot take an input of 3x2x2: "),
-        (convolutional(), (3, 6, 6), {"batch": 1}, "3x6x6: Expected more than 1 value per channel"),
+        (
+            convolutional(),
+            (3, 6, 6),
+            {"batch_size": 1},
+            "3x6x6: Expected more than 1 value per channel",
+        ),
         (nn.Sequential(nn.Flatten(), nn.Linear(5, 2)), IMAGE, {}, "cannot take an input of 3x16x1"),
         (nn.Sequential(convolutional(), Choosy()), IMAGE, {}, "cannot take an input of 3x16x16: "),
         (nn.LSTM(16, 4), (3, 16), {}, "gives tuple instead of one tensor of logits"),
@@ -258,7 +263,7 @@ def test_networks_are_planned_without_their_weights(name):
 def test_what_cannot_be_planned_is_one_error(model, shape, options, message, dtype):
     """Too small, data-dependent, several outputs, other losses, nothing to train."""
     with pytest.raises(InputError, match=message) as caught:
-        plan_module(model, shape, Loop(dtype=dtype, **options))
+        plan_module(model, shape, Loop(precision=dtype, **options))
     assert "\n" not in str(caught.value)
 
 
@@ -282,12 +287,12 @@ def test_the_largest_batch_of_a_traced_network():
 
     def plan(batch):
         asked.append(batch)
-        return plan_module(model, IMAGE, Loop(batch=batch, momentum=0.9))
+        return plan_module(model, IMAGE, Loop(batch_size=batch, momentum=0.9))
 
     limit = 10_000_000
-    found = largest_batch(plan, limit)
+    result = largest_batch(plan, limit)
     assert len(asked) == 4
-    assert plan(found).peak_bytes <= limit < plan(found + 1).peak_bytes
+    assert plan(result).peak_bytes <= limit < plan(result + 1).peak_bytes
 
 
 def test_a_network_that_cannot_be_copied_is_refused_in_one_line():
@@ -295,4 +300,4 @@ def test_a_network_that_cannot_be_copied_is_refused_in_one_line():
     model = nn.Linear(2, 2)
     model.state = model(torch.ones(1, 2))
     with pytest.raises(InputError, match="the network cannot be copied: Only Tensors created"):
-        plan_module(model, (2,), Step(batch=2))
+        plan_module(model, (2,), Step(batch_size=2))

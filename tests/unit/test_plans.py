@@ -11,11 +11,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from hpml_lab import TrainingStep, plan
 from hpml_lab.errors import InputError, NothingFitsError
-from hpml_lab.theory.fitting import Device
-from hpml_lab.workloads.allocations import track
-from hpml_lab.workloads.plans import plan_largest_batch
-from hpml_lab.workloads.training import Training
-from hpml_lab.workloads.training_plan import plan_training
+from hpml_lab.memory.fitting import Device
+from hpml_lab.memory.trace import track
+from hpml_lab.memory.training_plan import plan_training
+from hpml_lab.memory.workload_plan import plan_largest_batch
+from hpml_lab.training.training import Training
 
 
 def linear(batch_size=8, width=16):
@@ -125,7 +125,7 @@ WORKLOADS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda one: one.__name__)
 def test_a_plan_is_what_a_watched_step_allocates(workload):
     """Every part to the byte: the same step taken twice on real tensors, the second one watched."""
     planned = plan(workload)
@@ -140,7 +140,7 @@ def test_a_plan_is_what_a_watched_step_allocates(workload):
     assert planned.input_bytes == watched.held_bytes("input", "before")
 
 
-@pytest.mark.parametrize("loss", KEEPING, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("loss", KEEPING, ids=lambda one: one.__name__)
 def test_a_loss_that_keeps_its_terms_is_planned_with_them(loss):
     """Four of PyTorch's losses make their result as large as the input, and then a scalar of it."""
     step = scalar_loss(loss)
@@ -150,21 +150,21 @@ def test_a_loss_that_keeps_its_terms_is_planned_with_them(loss):
 
 def test_a_plan_of_two_linear_layers_is_counted_by_hand():
     """147 parameters; two moments of each; a batch of 5 float32 and a label each."""
-    found = plan(linear)
-    assert found.parameters == found.trainable_parameters == 5 * 16 + 16 + 16 * 3 + 3 == 147
-    assert found.parameters_bytes == found.gradients_bytes == 4 * 147
-    assert found.optimizer_state_bytes == 8 * 147
-    assert found.input_bytes == 8 * (5 * 4 + 8)
+    result = plan(linear)
+    assert result.parameters == result.trainable_parameters == 5 * 16 + 16 + 16 * 3 + 3 == 147
+    assert result.parameters_bytes == result.gradients_bytes == 4 * 147
+    assert result.optimizer_state_bytes == 8 * 147
+    assert result.input_bytes == 8 * (5 * 4 + 8)
     # Forward and weight gradients of both layers, and the input gradient of the second.
-    assert found.flops_per_sample == 2 * (2 * 5 * 16 + 3 * 16 * 3)
-    assert (found.samples, found.left_out) == (8, ())
+    assert result.flops_per_sample == 2 * (2 * 5 * 16 + 3 * 16 * 3)
+    assert (result.samples, result.left_out) == (8, ())
 
 
 def test_frozen_parameters_have_neither_gradient_nor_state():
     """Of 147 parameters 51 are trained."""
-    found = plan(half_frozen)
-    assert (found.parameters, found.trainable_parameters) == (147, 51)
-    assert (found.gradients_bytes, found.optimizer_state_bytes) == (4 * 51, 8 * 51)
+    result = plan(half_frozen)
+    assert (result.parameters, result.trainable_parameters) == (147, 51)
+    assert (result.gradients_bytes, result.optimizer_state_bytes) == (4 * 51, 8 * 51)
 
 
 def test_settings_reach_the_workload():
@@ -192,9 +192,9 @@ def test_what_decides_by_values_is_refused():
 def test_the_largest_batch_is_the_last_that_fits():
     """Its peak is within the limit and that of the next one is not."""
     device = Device(memory_bytes=16 * 2**20)
-    found = plan_largest_batch(linear, device, {"width": 16, "batch_size": 3})
-    assert plan(linear, batch_size=found).fit(device).fits
-    assert not plan(linear, batch_size=found + 1).fit(device).fits
+    result = plan_largest_batch(linear, device, {"width": 16, "batch_size": 3})
+    assert plan(linear, batch_size=result).fit(device).fits
+    assert not plan(linear, batch_size=result + 1).fit(device).fits
     with pytest.raises(InputError, match="the workload has no parameter batch_size"):
         plan_largest_batch(images, device, {})
     with pytest.raises(NothingFitsError, match="one sample needs"):
@@ -210,7 +210,7 @@ def test_a_partial_function_is_planned():
 def test_the_lab_s_training_is_a_workload_like_any_other(optimizer):
     """Its plan by trace is its plan by recurrence over the layers, with torch's loop on the CPU."""
     settings = {"width": 4, "images": 32, "batch_size": 16, "workers": 0, "optimizer": optimizer}
-    traced = plan("hpml_lab.workloads.lab:training", **settings)
+    traced = plan("hpml_lab.training.lab:training", **settings)
     by_recurrence = plan_training(Training(**settings))
     assert traced.activations_bytes == by_recurrence.held_bytes("activations", "forward")
     assert traced.optimizer_state_bytes == by_recurrence.held_bytes("optimizer_state", "before")
@@ -221,7 +221,7 @@ def test_the_lab_s_training_is_a_workload_like_any_other(optimizer):
 def test_the_lab_s_training_refuses_what_it_has_not():
     """As any workload does."""
     with pytest.raises(InputError, match="training has no setting 'widht'; did you mean 'width'"):
-        plan("hpml_lab.workloads.lab:training", widht=4)
+        plan("hpml_lab.training.lab:training", widht=4)
 
 
 FILE = """
@@ -250,13 +250,13 @@ def test_the_command_plans_a_workload(run, file):
     status, out, _ = run(
         "predict", f"{file}:training", "--batch", "4", "--set", "width=3", "--json"
     )
-    found = json.loads(out)
+    result = json.loads(out)
     assert status == 0
-    assert found["parameters"] == 18
-    assert found["input_bytes"] == 4 * (5 + 3) * 4
-    assert found["settings"] == {"width": 3, "batch_size": 4}
-    assert found["peak_bytes"] == sum(found["peak"]["live_bytes"].values())
-    assert "largest_batch" not in found
+    assert result["parameters"] == 18
+    assert result["input_bytes"] == 4 * (5 + 3) * 4
+    assert result["settings"] == {"width": 3, "batch_size": 4}
+    assert result["peak_bytes"] == sum(result["peak"]["live_bytes"].values())
+    assert "largest_batch" not in result
 
 
 def test_the_command_finds_the_largest_batch(run, file):
@@ -264,8 +264,8 @@ def test_the_command_finds_the_largest_batch(run, file):
     _, out, _ = run("predict", f"{file}:training", "--device-memory", "64MiB", "--json")
     batch = json.loads(out)["largest_batch"]
     device = Device(memory_bytes=64 * 2**20)
-    plans = [plan(f"{file}:training", batch_size=each) for each in (batch, batch + 1)]
-    assert [found.fit(device).fits for found in plans] == [True, False]
+    plans = [plan(f"{file}:training", batch_size=one) for one in (batch, batch + 1)]
+    assert [result.fit(device).fits for result in plans] == [True, False]
 
 
 def test_the_command_says_it_in_words(run, file):

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("lab_in_one_process")
+
 SLEEPLESS = """
     def test_step(measure):
         measure(lambda: sum(range(1000)), samples=10)
@@ -86,7 +88,7 @@ def test_a_full_disk_is_one_line(project, monkeypatch):
     def full(_run, _folder, _name):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hpml_lab.pytest_plugin.session.publish", full)
+    monkeypatch.setattr("hpml_lab.pytest_plugin.session.save_run", full)
     project.makepyfile(SLEEPLESS)
     result = project.runpytest_inprocess("--benchmark-save=x")
     assert result.ret == 1
@@ -123,9 +125,9 @@ def test_a_training_that_diverges_leaves_no_result(project):
     project.makepyfile("""
         import numpy as np
         import pytest
-        from hpml_lab.workloads.cifar10 import Images
-        from hpml_lab.workloads.trainer import Trainer
-        from hpml_lab.workloads.training import Training
+        from hpml_lab.training.cifar10 import Images
+        from hpml_lab.training.trainer import Trainer
+        from hpml_lab.training.training import Training
 
         @pytest.mark.parametrize("rate", [0.1, 1e30])
         def test_epochs(measure, rate):
@@ -156,7 +158,7 @@ def test_what_follows_a_round_is_not_in_its_time(project):
                 lambda: log.append("now") or float(len(log)),
                 rounds=2,
                 warm_up=1,
-                behind=lambda: log.append("behind"),
+                teardown=lambda: log.append("behind"),
             )
             assert log == ["now", "step", "now", "behind"] * 3
     """)

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from hpml_lab.cli import cli
-from hpml_lab.theory.memory import Step, with_optimizer
-from hpml_lab.theory.recurrence import resnet_timeline
-from hpml_lab.theory.resnet import ResNet
+from hpml_lab.memory.optimizer_step import Step, with_optimizer
+from hpml_lab.memory.recurrence import resnet_timeline
+from hpml_lab.memory.resnet import ResNet
 
 CONTRACT = {
     "parameters",
@@ -183,7 +183,7 @@ def test_the_picture_is_written(tmp_path, ending):
     [
         ("--network lenet --batch 1", "unknown network 'lenet'; choose one of: resnet18-cifar"),
         ("--network torchvision:resnet18-cifar --batch 1", "unknown network 'torchvision:resnet18"),
-        ("--network resnet18 --batch 0", "batch is 0; it must be a whole number, 1 or more"),
+        ("--network resnet18 --batch 0", "batch_size is 0; it must be a whole number, 1 or more"),
         ("--network resnet18-cifar --batch 2 --image 24", "image is 24; it must be from 25 to 56"),
         ("--network torchvision:alexnet --batch 2 --image 30", "cannot take an input of 3x30x30"),
         ("--network resnet50 --batch 2 --gpu T1000", "unknown GPU 'T1000'; choose one of: T4"),
@@ -209,8 +209,8 @@ def test_another_optimizer_changes_state_and_update_alone():
     """Passes planned for one optimizer and those planned with the other give one step."""
     network = ResNet(width=4)
     sizes = network.layout(32).parameter_sizes
-    plain = resnet_timeline(network, 32, Step(batch=2, optimizer="adagrad"))
-    adam = Step(batch=2, optimizer="adam", weight_decay=0.1)
+    plain = resnet_timeline(network, 32, Step(batch_size=2, optimizer="adagrad"))
+    adam = Step(batch_size=2, optimizer="adam", weight_decay=0.1)
     other, direct = with_optimizer(plain, adam, sizes), resnet_timeline(network, 32, adam)
     assert taken(other) == taken(direct)
     assert other.peak.live_bytes == direct.peak.live_bytes
@@ -226,8 +226,9 @@ def taken(timeline):
 def test_a_resnet_is_planned_without_torch():
     """Nothing of a recurrence needs more than numbers, so the command answers at once."""
     program = (
-        "import sys; from hpml_lab.workloads.prediction import planned_network as network; "
-        "from hpml_lab.theory.memory import Step; network('resnet50').plan(Step(batch=2)); "
+        "import sys; from hpml_lab.memory.network_plan import planned_network as network; "
+        "from hpml_lab.memory.optimizer_step import Step; "
+        "network('resnet50').plan(Step(batch_size=2)); "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

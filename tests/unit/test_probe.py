@@ -9,13 +9,12 @@ import torch
 from click.testing import CliRunner
 
 from hpml_lab.cli.machine import machine
-from hpml_lab.history.run import Machine
-from hpml_lab.measure import fingerprint, kept, probe
-from hpml_lab.measure.fingerprint import machine_record
+from hpml_lab.measure import fingerprint, machine_cache, probe
+from hpml_lab.measure.fingerprint import machine_record, state
 from hpml_lab.measure.gpus import Gpu
-from hpml_lab.measure.machine import state
 from hpml_lab.measure.probe import CHECKS, facts, history, launches, short_lived
 from hpml_lab.report.machine import answers
+from hpml_lab.runs.machine import Machine
 
 
 def entry(action, addr, size=0):
@@ -120,7 +119,7 @@ def test_a_saved_run_has_the_probe_of_its_gpu(monkeypatch):
     gpu = Gpu("NVIDIA H200", "GPU-1", 2**37, False, "580.1", None, None, None, None)
     monkeypatch.setattr(fingerprint, "gpus", lambda: [gpu])
     assert "probe" not in machine_record(state(), {})
-    kept.keep("probe", probe.METHOD, NUMBERS)
+    machine_cache.keep("probe", probe.METHOD, NUMBERS)
     record = machine_record(state(), {})
     assert record["probe"] == NUMBERS
     (table,) = [a for a in answers(msgspec.convert(record, Machine)) if "probe" in a.title]
@@ -136,8 +135,8 @@ def test_a_check_that_fails_loses_no_other():
     def fails():
         raise RuntimeError("no such device\nand more")
 
-    found = probe.probe(said.append, {"fails": fails, "works": lambda: {"bytes": 5}})
-    assert found == {"fails": {"error": "RuntimeError: no such device"}, "works": {"bytes": 5}}
+    result = probe.probe(said.append, {"fails": fails, "works": lambda: {"bytes": 5}})
+    assert result == {"fails": {"error": "RuntimeError: no such device"}, "works": {"bytes": 5}}
     assert [json.loads(line)["check"] for line in said] == ["fails", "works"]
 
 
@@ -148,7 +147,7 @@ def test_without_a_gpu_every_check_ends_in_a_line():
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in done.output.splitlines()]
     assert [line["check"] for line in lines] == [*CHECKS]
-    found = {line["check"]: line["found"] for line in lines}
-    assert found.pop("context") == {"context_bytes": None}
-    assert all("error" in each for each in found.values())
+    result = {line["check"]: line["found"] for line in lines}
+    assert result.pop("context") == {"context_bytes": None}
+    assert all("error" in one for one in result.values())
     assert probe.recall() == {}

@@ -8,10 +8,9 @@ import sys
 
 import pytest
 
-from hpml_lab.history.run import read_run
-from hpml_lab.measure import ceilings
-from hpml_lab.measure.record import Failure
 from hpml_lab.pytest_plugin import interpreter
+from hpml_lab.runs.schema import Failure
+from support.runs import saved_in
 
 QUICK = ["--benchmark-max-time=0.01", "--benchmark-min-rounds=3"]
 # How often a test was run so far, over all interpreters: the second time is in the second process.
@@ -26,20 +25,16 @@ TIMES = """
 
 
 @pytest.fixture
-def project(pytester, monkeypatch):
-    """A project of its own, without this one's options in the environment."""
-    for name in [name for name in os.environ if name.startswith("HPML_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HPML_QUIET_WAIT", "0")
-    pytester.makepyfile(times=TIMES)
-    ceilings.keep({})  # known, so that no test measures them
-    return pytester
+def project(project):
+    """A project with a module that counts over all interpreters."""
+    project.makepyfile(times=TIMES)
+    return project
 
 
-def saved(project):
+def saved_run(project):
     """Returns the one run saved in a project."""
-    (file,) = project.path.glob(".benchmarks/*/*.json")
-    return read_run(file)
+    (run,) = saved_in(project.path)
+    return run
 
 
 THREE = """
@@ -75,10 +70,12 @@ def test_a_killed_interpreter_costs_its_current_case_only(project):
     """)
     result = project.runpytest_inprocess(*QUICK, "--hpml-processes=2", "--benchmark-save=x")
     result.assert_outcomes(passed=1, failed=1)
-    killed, sound = (bench.measurement for bench in saved(project).benchmarks)
+    killed, sound = (bench.measurement for bench in saved_run(project).benchmarks)
     assert [len(rounds) >= 3 for rounds in killed.processes] == [True, False]
     assert [len(rounds) >= 3 for rounds in sound.processes] == [True, True]
-    assert killed.failures == [Failure(2, "crashed", "killed by SIGKILL")]
+    assert killed.failures == [
+        Failure(process=2, kind="crashed", message="killed by SIGKILL", signal="SIGKILL")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +90,7 @@ def test_only_what_is_selected_runs(project, selection, names):
     """By marker, by expression and by id."""
     project.makepyfile(test_t=THREE)
     project.runpytest_inprocess(*QUICK, "--hpml-processes=1", "--benchmark-save=x", *selection)
-    assert [bench.name for bench in saved(project).benchmarks] == names
+    assert [bench.name for bench in saved_run(project).benchmarks] == names
 
 
 def test_a_run_that_is_saved_has_three_processes(project):
@@ -117,8 +114,8 @@ def test_what_is_marked_once_is_measured_in_the_first_process(project):
             measure(int)
     """)
     project.runpytest_inprocess(*QUICK, "--hpml-processes=2", "--benchmark-save=x")
-    found = {bench.name: bench.measurement for bench in saved(project).benchmarks}
-    exact, timed = found["test_exact"], found["test_timed"]
+    outcome = {bench.name: bench.measurement for bench in saved_run(project).benchmarks}
+    exact, timed = outcome["test_exact"], outcome["test_timed"]
     assert [len(rounds) >= 3 for rounds in exact.processes] == [True, False]
     assert [len(rounds) >= 3 for rounds in timed.processes] == [True, True]
     assert exact.failures == exact.flags == []
@@ -134,7 +131,7 @@ def test_what_is_skipped_needs_no_interpreter(project, monkeypatch):
         def test_gpu(measure):
             measure(int)
     """)
-    monkeypatch.delattr(interpreter.Interpreter, "__enter__")
+    monkeypatch.delattr(interpreter.WorkerProcess, "__enter__")
     result = project.runpytest_inprocess(*QUICK, "--benchmark-save=x")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["Nothing saved: no measured case passed."])
@@ -146,7 +143,7 @@ def test_a_counter_that_differs_between_processes_is_flagged(project):
     result = project.runpytest_inprocess(
         *QUICK, "--hpml-processes=2", "--benchmark-save=x", "-k", "test_b"
     )
-    (bench,) = saved(project).benchmarks
+    (bench,) = saved_run(project).benchmarks
     assert bench.measurement.counters == {"same": 7, "other": 1}
     assert bench.measurement.flags == ["counters differ: other 1 != 2 in process 2"]
     result.stdout.fnmatch_lines(["flagged*test_t.py::test_b*counters differ: other 1 != 2 *"])
@@ -231,7 +228,7 @@ def test_a_test_whose_name_changes_is_lost_alone(project):
     """)
     result = project.runpytest_inprocess(*QUICK, "--hpml-processes=2", "--benchmark-save=x")
     result.assert_outcomes(passed=1, failed=2)
-    run = saved(project)
+    run = saved_run(project)
     assert [bench.name for bench in run.benchmarks] == ["test_steady"]
     for name, failures in run.hpml.unmeasured.items():
         assert "test_changing" in name
@@ -287,11 +284,11 @@ def test_interrupted_keeps_what_has_ended(project, sent):
         parent.send_signal(sent)
         parent.communicate()
     assert parent.returncode == 2
-    (bench,) = saved(project).benchmarks
+    (bench,) = saved_run(project).benchmarks
     assert [len(rounds) >= 3 for rounds in bench.measurement.processes] == [True, False, False]
     assert bench.measurement.failures == []
     run = json.loads((project.path / "x.json").read_text())
-    assert [each["name"] for each in run["benchmarks"]] == [bench.name]
+    assert [one["name"] for one in run["benchmarks"]] == [bench.name]
 
 
 def test_torch_is_not_imported_for_a_project_without_it(project):

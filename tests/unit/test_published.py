@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from hpml_lab.claims import published
-from hpml_lab.claims.checks.comparing import about, adds_up, averages, rounds, same, together
+from hpml_lab.claims.checking import about, adds_up, averages, rounds, same, together
 from hpml_lab.errors import DataError, InputError
 
 
@@ -22,9 +22,9 @@ def test_one_number_is_a_value():
 
 def test_runs_are_found_by_write_up_and_configuration():
     """Fifteen runs of write-up 004 trained with SGD and batch norm."""
-    found = published.runs("004", optimizer="sgd", batch_norm="true")
-    assert len(found) == 15
-    assert {run.config["optimizer"] for run in found} == {"sgd"}
+    result = published.runs("004", optimizer="sgd", batch_norm="true")
+    assert len(result) == 15
+    assert {run.config["optimizer"] for run in result} == {"sgd"}
 
 
 def test_a_repeated_table_has_the_rows_of_the_first():

@@ -4,22 +4,23 @@ from dataclasses import asdict
 
 import pytest
 
-from hpml_lab.claims.machines import ONE_PROCESS, published_machines
-from hpml_lab.verdict.comparability import differing
-from hpml_lab.verdict.ratios import QUESTIONS, ratios
-from hpml_lab.workloads.profiles import profile_for
+from hpml_lab.comparison.comparability import differing
+from hpml_lab.comparison.ratios import ratios
+from hpml_lab.labs.published_machines import ONE_PROCESS, published_machines
+from hpml_lab.labs.questions import CONTRASTS
+from hpml_lab.training.profiles import profile_for
 
 MACHINES = {machine.name.split(":")[0][-3:]: machine for machine in published_machines()}
 
 
-def ratio(write_up, group, of, reading=""):
+def ratio(write_up, group, level, reading=""):
     """Returns the one ratio of a write-up."""
     (question,) = [
-        q for q in QUESTIONS if q.group == group and bool(q.readings) is bool(reading)
-        if not reading or isinstance(of, str) is (q.axis == "optimizer")
+        q for q in CONTRASTS if q.group == group and bool(q.readings) is bool(reading)
+        if not reading or isinstance(level, str) is (q.axis == "optimizer")
     ]  # fmt: skip
-    found = ratios(MACHINES[write_up].run, question)
-    (one,) = [r for r in found if (r.of, r.reading) == (of, reading)]
+    result = ratios(MACHINES[write_up].run, question)
+    (one,) = [r for r in result if (r.level, r.reading) == (level, reading)]
     return one
 
 
@@ -38,7 +39,7 @@ def test_there_are_five_machines_with_their_caveats():
 
 
 @pytest.mark.parametrize(
-    ("write_up", "group", "of", "expected"),
+    ("write_up", "group", "level", "expected"),
     [
         ("002", "optimizers", "adam", 1.2472592),  # 4.814706747792661 / 3.8602296579629183
         ("002", "device", "cpu", 8.6525585),  # 209.24727779850363 / 24.183283765427767
@@ -52,21 +53,21 @@ def test_there_are_five_machines_with_their_caveats():
         ("001", "batch_learning", 256, 26 / 43),
     ],
 )
-def test_ratios_of_times_are_those_of_the_tables(write_up, group, of, expected):
+def test_ratios_of_times_are_those_of_the_tables(write_up, group, level, expected):
     """The printed numbers' ratio, in one process, so without an interval."""
-    found = ratio(write_up, group, of)
-    assert found.value == pytest.approx(expected, rel=1e-6)
-    assert (len(found.logs), found.interval) == (1, None)
+    result = ratio(write_up, group, level)
+    assert result.value == pytest.approx(expected, rel=1e-6)
+    assert (len(result.logs), result.interval) == (1, None)
 
 
 @pytest.mark.parametrize(
-    ("write_up", "of", "expected"),
+    ("write_up", "level", "expected"),
     [("000", "adam", 4516 / 4489), ("001", "adam", 3358 / 3192), ("001", 256, 8744 / 1624)],
 )
-def test_ratios_of_memory_are_those_of_the_tables(write_up, of, expected):
+def test_ratios_of_memory_are_those_of_the_tables(write_up, level, expected):
     """Device-wide readings over each other."""
-    found = ratio(write_up, "memory_plan", of, "device_used_bytes")
-    assert found.value == pytest.approx(expected)
+    result = ratio(write_up, "memory_plan", level, "device_used_bytes")
+    assert result.value == pytest.approx(expected)
 
 
 def test_what_speaks_against_a_number_stands_beside_it():
@@ -81,7 +82,7 @@ def test_what_speaks_against_a_number_stands_beside_it():
 
 def test_what_was_not_printed_is_not_there():
     """002 timed no epoch without batch norm, nor one without workers; 003 one epoch with one."""
-    questions = {q.group: q for q in QUESTIONS}
+    questions = {q.group: q for q in CONTRASTS}
     assert ratios(MACHINES["002"].run, questions["batch_norm"]) == []
     assert ratios(MACHINES["002"].run, questions["workers"]) == []
     assert ratios(MACHINES["003"].run, questions["workers"]) == []

@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-from hpml_lab.measure.load import Busy
-from hpml_lab.measure.quiet import wait_until_quiet
+from hpml_lab.measure.load import Busy, wait_until_quiet
 
 
 class Machine:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from hpml_lab.measure import ranks
-from hpml_lab.pytest_plugin.ranks import rank
+from hpml_lab.pytest_plugin.torchrun import rank
 
 DISTRIBUTED = """
     import time
@@ -91,6 +91,7 @@ def test_torchrun_says_which_rank_this_is(monkeypatch, number, world, expected):
     assert rank() == expected
 
 
+@pytest.mark.usefixtures("lab_in_one_process")
 def test_only_the_first_rank_saves(project, monkeypatch):
     """The second one measures beside it and leaves no file; it starts no interpreters."""
     project.makepyfile("def test_a(measure): measure(int)")
@@ -106,6 +107,7 @@ def test_only_the_first_rank_saves(project, monkeypatch):
     assert len(run["benchmarks"][0]["extra_info"]["hpml"]["processes"]) == 1
 
 
+@pytest.mark.usefixtures("lab_in_one_process")
 def test_what_fails_on_the_first_rank_is_in_the_run(project, monkeypatch):
     """As it is in a run of fresh interpreters."""
     project.makepyfile("def test_a(measure): measure(int)\ndef test_b(measure): assert False")
@@ -117,6 +119,7 @@ def test_what_fails_on_the_first_rank_is_in_the_run(project, monkeypatch):
     assert failure[0]["kind"] == "failed"
 
 
+@pytest.mark.usefixtures("lab_in_one_process")
 def test_ranks_start_no_interpreters(project, monkeypatch):
     """Those would be no ranks; the option is refused in one line."""
     monkeypatch.setenv("RANK", "0")
@@ -125,6 +128,7 @@ def test_ranks_start_no_interpreters(project, monkeypatch):
     result.stderr.fnmatch_lines(["*--hpml-processes starts interpreters, which would be no ranks*"])
 
 
+@pytest.mark.usefixtures("lab_in_one_process")
 @pytest.mark.slow
 def test_two_ranks_end_together(project):
     """Started by torchrun: steps of DDP, and one that takes 20 times as long on the second rank."""

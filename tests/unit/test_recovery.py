@@ -8,18 +8,17 @@ import statistics
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_journals import crashed, header, journal_of, measured, record
 from pytest_benchmark.stats import Stats
 
 from hpml_lab.errors import InputError, JournalError
-from hpml_lab.history.code import Code
-from hpml_lab.history.ending import Ending
-from hpml_lab.history.journal import Journal
-from hpml_lab.history.recovery import newest_dead, published, recover
-from hpml_lab.history.resuming import differences, unfinished
-from hpml_lab.history.run import read_run
-from hpml_lab.history.statistics import summary
-from hpml_lab.measure.record import Failure
+from hpml_lab.runs.journal import Journal
+from hpml_lab.runs.merge import ProcessResult
+from hpml_lab.runs.reading import read_run
+from hpml_lab.runs.recovery import newest_dead, published, recover, summary
+from hpml_lab.runs.resume import differences, find_resumable
+from hpml_lab.runs.revision import Code
+from hpml_lab.runs.schema import Failure
+from support.journals import crashed, header, journal_of, measured, record
 
 THREE = [("t.py::b", crashed(1)), ("t.py::a", measured(1)), ("t.py::a", measured(2, "a", [4.0]))]
 seconds = st.lists(st.floats(1e-9, 1e4), min_size=1, max_size=40)
@@ -29,8 +28,8 @@ seconds = st.lists(st.floats(1e-9, 1e4), min_size=1, max_size=40)
 def test_statistics_are_those_of_pytest_benchmark(rounds_s):
     """Field by field; the highest datum apart, which its versions before 5.3 have otherwise."""
     stock = Stats()
-    for each in rounds_s:
-        stock.update(each)
+    for rounds_ in rounds_s:
+        stock.update(rounds_)
     ours, theirs = summary(rounds_s), stock.as_dict()
     assert list(ours) == list(theirs)
     for name in ours.keys() - {"hd15iqr"}:
@@ -39,12 +38,12 @@ def test_statistics_are_those_of_pytest_benchmark(rounds_s):
 
 def test_statistics_of_seven_rounds():
     """Worked out by hand: quartiles 2.25 and 5.75, so that 100 is an outlier."""
-    found = summary([3.0, 1.0, 2.0, 4.0, 5.0, 6.0, 100.0])
-    assert (found["q1"], found["median"], found["q3"]) == (2.25, 4.0, 5.75)
-    assert (found["ld15iqr"], found["hd15iqr"]) == (1.0, 6.0)
-    assert found["outliers"] == "1;1"
-    assert (found["total"], found["ops"]) == (121.0, 7 / 121)
-    assert found["stddev"] == statistics.stdev([3, 1, 2, 4, 5, 6, 100])
+    result = summary([3.0, 1.0, 2.0, 4.0, 5.0, 6.0, 100.0])
+    assert (result["q1"], result["median"], result["q3"]) == (2.25, 4.0, 5.75)
+    assert (result["ld15iqr"], result["hd15iqr"]) == (1.0, 6.0)
+    assert result["outliers"] == "1;1"
+    assert (result["total"], result["ops"]) == (121.0, 7 / 121)
+    assert result["stddev"] == statistics.stdev([3, 1, 2, 4, 5, 6, 100])
 
 
 def test_no_rounds_have_no_statistics():
@@ -64,7 +63,11 @@ def test_a_recovered_run_is_what_was_measured(tmp_path):
     assert bench.measurement.processes == [[1.0, 2.0], [4.0]]
     assert (bench.stats.median, bench.stats.rounds) == (2.0, 3)
     assert run.datetime == "2026-01-02T03:04:05+00:00"
-    assert run.hpml.unmeasured == {"t.py::b": [Failure(1, "crashed", "killed by SIGSEGV")]}
+    assert run.hpml.unmeasured == {
+        "t.py::b": [
+            Failure(process=1, kind="crashed", message="killed by SIGSEGV", signal="SIGSEGV")
+        ]
+    }
     assert run.hpml.missing == {"t.py::b": [2]}
     assert (run.hpml.processes, run.hpml.journal) == (2, path.name)
 
@@ -111,7 +114,7 @@ def test_a_recovered_run_that_cannot_be_written_keeps_its_journal(tmp_path, monk
     def full(_run, _folder, _name):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hpml_lab.history.recovery.publish", full)
+    monkeypatch.setattr("hpml_lab.runs.recovery.save_run", full)
     with pytest.raises(OSError, match="No space left"):
         recover(path)
     monkeypatch.undo()
@@ -120,7 +123,7 @@ def test_a_recovered_run_that_cannot_be_written_keeps_its_journal(tmp_path, monk
 
 def hostile(**changed):
     """Returns an ending whose benchmark is not one."""
-    return Ending(1, None, [], record("a", [1.0]) | changed)
+    return ProcessResult(1, None, [], record("a", [1.0]) | changed)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def hostile(**changed):
         hostile(extra_info={"hpml": {"counters": {}, "sampling": 7, "case": []}}),
         hostile(fullname=7),
         hostile(params=[1]),
-        Ending(1, None, [], {"name": "a"}),
+        ProcessResult(1, None, [], {"name": "a"}),
     ],
 )
 def test_what_is_no_benchmark_is_one_error(tmp_path, ending):
@@ -198,16 +201,16 @@ def test_of_several_unfinished_runs_the_one_that_fits_is_gone_on_with(tmp_path):
     tmp_path = tmp_path / "machine"
     tmp_path.mkdir()
     with pytest.raises(InputError, match=r"no unfinished run under '.*'; leave out --hpml-resume"):
-        unfinished(tmp_path, header())
+        find_resumable(tmp_path, header())
     fits = journal_of(tmp_path, THREE)
     journal_of(tmp_path, THREE, seed=1, when="2026-02-02T00:00:00+00:00")
-    journal = unfinished(tmp_path, header())
+    journal = find_resumable(tmp_path, header())
     assert journal.path == fits
     journal.close()
     with pytest.raises(
         InputError, match="is another one: seed: recorded 1, now 2; run what was re"
     ):
-        unfinished(tmp_path, header(seed=2))
+        find_resumable(tmp_path, header(seed=2))
 
 
 def test_a_run_that_was_published_is_not_gone_on_with(tmp_path):
@@ -219,7 +222,7 @@ def test_a_run_that_was_published_is_not_gone_on_with(tmp_path):
     path.write_bytes(text)
     os.utime(path, ns=(1, 1))
     with pytest.raises(InputError, match="no unfinished run"):
-        unfinished(tmp_path, header())
+        find_resumable(tmp_path, header())
     assert list(tmp_path.iterdir()) == [file]
 
 
@@ -231,9 +234,9 @@ def test_a_header_says_all_that_a_record_says(tmp_path):
 
 def test_unfinished_runs_of_other_machines_are_named(tmp_path):
     """Hosts of one GPU may differ in their processor, and so in their folder."""
-    here, other = tmp_path / "one-gpu-a", tmp_path / "one-gpu-b"
-    for folder in (here, other):
+    place, other = tmp_path / "one-gpu-a", tmp_path / "one-gpu-b"
+    for folder in (place, other):
         folder.mkdir()
     journal_of(other, THREE)
     with pytest.raises(InputError, match="of this machine, and some of others: one-gpu-b; leave"):
-        unfinished(here, header())
+        find_resumable(place, header())

@@ -8,11 +8,10 @@ import sys
 
 import pytest
 
-from hpml_lab.history.journal import is_held, journals
-from hpml_lab.history.journal_lines import read_journal
-from hpml_lab.history.recovery import recover
-from hpml_lab.history.run import read_run
-from hpml_lab.measure import ceilings
+from hpml_lab.runs.journal import is_held, journals, read_journal
+from hpml_lab.runs.reading import read_run
+from hpml_lab.runs.recovery import recover
+from support.runs import saved_in
 
 QUICK = ["--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "no:cacheprovider"]
 SAVED = [*QUICK, "--hpml-processes=2", "--benchmark-save=x"]
@@ -35,14 +34,6 @@ DYING = """
 """
 
 
-@pytest.fixture
-def project(pytester, monkeypatch):
-    """A project of its own, whose ceilings are known so that no test measures them."""
-    monkeypatch.delenv("HPML_RESUME", raising=False)
-    ceilings.keep({})
-    return pytester
-
-
 def dying(project, signal="SIGKILL"):
     """Runs a project that dies in its fourth case; returns the journal that is left."""
     project.makepyfile(test_d=DYING.format(signal=signal))
@@ -53,13 +44,8 @@ def dying(project, signal="SIGKILL"):
 
 def folder(project):
     """Returns the machine's folder of a project."""
-    (found,) = project.path.glob(".benchmarks/*")
-    return found
-
-
-def saved(project):
-    """Returns the runs saved in a project."""
-    return [read_run(path) for path in sorted(project.path.glob(".benchmarks/*/*.json"))]
+    (outcome,) = project.path.glob(".benchmarks/*")
+    return outcome
 
 
 def counts(run):
@@ -85,7 +71,7 @@ def test_a_run_that_was_killed_is_gone_on_with(project):
     result.assert_outcomes(passed=3)
     assert len(result.stdout.str().split(" process 2: ")) == 4
     assert " process 1: " not in result.stdout.str()
-    (run,) = saved(project)
+    (run,) = saved_in(project.path)
     assert counts(run) == WHOLE
     assert (run.hpml.missing, run.hpml.journal, len(run.hpml.resumed)) == ({}, journal.name, 1)
     first = read_run_of(contents, "test_d.py::test_a[1]")
@@ -126,7 +112,7 @@ def test_a_run_that_was_killed_can_be_saved(project):
         assert set(ours) == set(theirs)
         assert set(ours["stats"]) == set(theirs["stats"])
         assert ours["fullname"] == theirs["fullname"]
-        one, both = (each["extra_info"]["hpml"]["processes"] for each in (ours, theirs))
+        one, both = (entry["extra_info"]["hpml"]["processes"] for entry in (ours, theirs))
         assert one == [both[0], []]
     compared = project.run(sys.executable, "-m", "pytest_benchmark", "compare", "--columns=median")
     compared.stdout.fnmatch_lines(["*test_a*0001_x*"])
@@ -139,10 +125,10 @@ def test_an_interrupted_run_is_saved_and_can_be_gone_on_with(project):
     result = project.runpytest_subprocess(*SAVED)
     assert result.ret == 2
     result.stdout.fnmatch_lines(["Unfinished: the same command with --hpml-resume goes on *"])
-    (part,) = saved(project)
+    (part,) = saved_in(project.path)
     assert part.hpml.missing == {f"test_d.py::test_a[{n}]": [2] for n in (1, 2, 3)}
     project.runpytest_inprocess(*SAVED, "--hpml-resume").assert_outcomes(passed=3)
-    _, run = saved(project)
+    _, run = saved_in(project.path)
     assert counts(run) == WHOLE
     assert journals(folder(project)) == []
 
@@ -165,7 +151,7 @@ def test_resuming_something_else_says_what_differs(project):
         )
         result.stderr.fnmatch_lines([line])
     assert journal.read_bytes() == before
-    assert saved(project) == []
+    assert saved_in(project.path) == []
 
 
 def test_resuming_without_saving_is_refused(project, monkeypatch):
@@ -173,7 +159,7 @@ def test_resuming_without_saving_is_refused(project, monkeypatch):
     project.makepyfile("def test_a(benchmark): benchmark(int)")
     result = project.runpytest_inprocess("--hpml-resume")
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["ERROR: --hpml-resume goes on with a saved run; add *"])
+    result.stderr.fnmatch_lines(["ERROR: --hpml-resume continues a saved run; add *"])
     monkeypatch.setenv("HPML_RESUME", "true")
     project.runpytest_inprocess().assert_outcomes(passed=1)
 
@@ -198,7 +184,7 @@ def test_a_run_that_ends_leaves_no_journal(project):
         project.runpytest_inprocess(*QUICK, "--hpml-processes=1", *options)
         assert journals(folder(project)) == []
     assert read_run(project.path / "x.json").hpml.missing == {}
-    assert [run.hpml.processes for run in saved(project)] == [1, 1]
+    assert [run.hpml.processes for run in saved_in(project.path)] == [1, 1]
 
 
 @pytest.mark.slow
@@ -207,10 +193,10 @@ def test_nothing_goes_on_behind_a_parent_that_was_killed(project):
     dying(project)
     ended = (project.path / "times").read_text().split()
     assert len(ended) == 4  # the fourth waits for a signal, and would wait still
-    found = subprocess.run(
+    outcome = subprocess.run(
         ["pgrep", "-f", f"{project.path}"], capture_output=True, text=True, check=False
     )
-    assert found.stdout == ""
+    assert outcome.stdout == ""
 
 
 def test_the_next_case_waits_until_the_last_one_is_kept(project):
@@ -237,7 +223,7 @@ def test_the_next_case_waits_until_the_last_one_is_kept(project):
 FULL = """
 import errno, os, sys
 import pytest
-from hpml_lab.history import journal
+from hpml_lab.runs import journal
 
 real, room = os.write, iter({room})
 
@@ -265,7 +251,7 @@ def test_a_disk_that_fills_up_is_one_line(project, room, kept):
     (project.path / "full.py").write_text(FULL.format(room=room))
     result = project.run(sys.executable, "full.py", *SAVED)
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
-    assert saved(project) == []
+    assert saved_in(project.path) == []
     if kept is None:
         assert result.ret == 4
         line = "ERROR: no journal can be written under *: No space left on device; nothing was *"
@@ -280,7 +266,7 @@ def test_a_disk_that_fills_up_is_one_line(project, room, kept):
     (journal,) = journals(folder(project))
     assert sum(map(len, read_journal(journal).endings.values())) == kept
     project.runpytest_inprocess(*SAVED, "--hpml-resume").assert_outcomes(passed=3)
-    assert counts(saved(project)[0]) == WHOLE
+    assert counts(saved_in(project.path)[0]) == WHOLE
 
 
 @pytest.mark.slow
@@ -290,7 +276,7 @@ def test_a_run_that_cannot_be_saved_says_how_to_recover_it(project, monkeypatch)
     def full(_run, _folder, _name):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hpml_lab.pytest_plugin.session.publish", full)
+    monkeypatch.setattr("hpml_lab.pytest_plugin.session.save_run", full)
     project.makepyfile("def test_a(measure): measure(int)")
     result = project.runpytest_inprocess(*SAVED)
     line = "Exit: the run could not be saved under *: No space left on device; free space, then *"
@@ -332,13 +318,14 @@ def test_a_run_killed_with_its_interpreters_has_no_failure_of_it(project, sent):
         "ending": {
             "process": 2, "reports": [], "benchmark": None, "log": "", "duration_s": 0.1,
             "failure": {
-                "process": 2, "kind": "crashed", "message": f"killed by {signal.Signals(sent).name}"
+                "process": 2, "kind": "crashed", "message": "killed",
+                "signal": signal.Signals(sent).name,
             },
         },
     }  # fmt: skip
     journal.write_text(text + json.dumps(lost) + "\n")
     project.runpytest_inprocess(*SAVED, "--hpml-resume").assert_outcomes(passed=3)
-    assert counts(saved(project)[0]) == WHOLE
+    assert counts(saved_in(project.path)[0]) == WHOLE
 
 
 @pytest.mark.slow
@@ -352,6 +339,7 @@ def test_a_process_of_a_comparison_keeps_no_journal(project, monkeypatch):
             measure(int)
     """)
     job = {"pair": 1, "seed": 0, "settled": [], "tree": str(project.path), "other": None}
+    job["turns"] = str(project.path / "turns")
     (project.path / "job").write_text(json.dumps(job))
     monkeypatch.setenv("HPML_PAIR", str(project.path / "job"))
     options = ["--hpml-processes=1", "--benchmark-json=x.json"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpml_lab.workloads.rotation import rotated
+from hpml_lab.labs.edges.stripes import rotated
 
 SCIPY = {
     30: [

@@ -8,8 +8,7 @@ import pytest
 
 from hpml_lab.measure import sampling
 from hpml_lab.measure.clock import tick_s
-from hpml_lab.measure.rounds import Rounds
-from hpml_lab.measure.sampling import sample
+from hpml_lab.measure.sampling import Rounds, sample
 from hpml_lab.measure.stopping import UntilPrecise
 
 

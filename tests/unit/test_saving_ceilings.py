@@ -1,6 +1,7 @@
 """When the machine's ceilings are measured: before the first case of a run that is saved."""
 
 import json
+import shutil
 
 import pytest
 
@@ -11,10 +12,11 @@ KNOWN = {"cpu_memory_bytes_per_s": 5e9, "cpu_matmul_bfloat16_flops_per_s": None}
 
 
 @pytest.fixture
-def project(pytester, monkeypatch):
-    """A project with one measured case, which notes in a file that it ran."""
+def project(project, monkeypatch, cache):
+    """A project with one measured case, which notes in a file that it ran; no ceiling is known."""
+    shutil.rmtree(cache)
     monkeypatch.setenv("HPML_PROCESSES", "1")
-    pytester.makepyfile("""
+    project.makepyfile("""
         from pathlib import Path
 
         def test_step(measure):
@@ -22,7 +24,7 @@ def project(pytester, monkeypatch):
             with Path("order.txt").open("a") as file:
                 print("case", file=file)
     """)
-    return pytester
+    return project
 
 
 @pytest.fixture

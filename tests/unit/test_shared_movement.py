@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpml_lab.history.lineage import by_case
-from hpml_lab.history.summary import Case, Summary
+from hpml_lab.comparison.trend import trend
 from hpml_lab.report.trend import record, render
-from hpml_lab.verdict.shared import shared_movement
-from hpml_lab.verdict.trend import trend
+from hpml_lab.runs.summary import Case, Summary, by_case
+from hpml_lab.stats.change_points import shared_movement
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -64,26 +63,26 @@ def test_a_machine_that_got_slower_is_one_line():
     table = noisy(20, 60)
     table[:, 30:] *= 1.5
     table[7, 15:] *= 1.3
-    found = trend(history(table))
-    (shared,) = found.shared
+    result = trend(history(table))
+    (shared,) = result.shared
     assert (shared.number, len(shared.cases), shared.judged) == (31, 20, 20)
     assert shared.ratio == pytest.approx(1.5, rel=0.01)
-    (move,) = found.moved
+    (move,) = result.moved
     assert (move.fullname, move.number) == ("tests/test_t.py::case7", 16)
     assert move.after / move.before == pytest.approx(1.3, rel=0.01)
-    text = render(found)
-    assert "20 of 20 cases moved together by +50.0 % at run 31 (0031_ci)" in text
+    text = render(result)
+    assert "20 of 20 cases changed together by +50.0 % at run 31 (0031_ci)" in text
     assert "19 of 20 cases did not move on their own." in text
-    assert record(found)["shared"][0]["judged"] == 20
+    assert record(result)["shared"][0]["judged"] == 20
 
 
 def test_a_case_that_did_not_follow_the_machine_is_not_said_to_have_moved():
     """One of twenty waits for a disk; it has the same seconds before and after."""
     table = noisy(20, 60)
     table[1:, 30:] *= 1.5
-    found = trend(history(table))
-    assert [len(shared.cases) for shared in found.shared] == [19]
-    assert found.moved == []
+    result = trend(history(table))
+    assert [len(shared.cases) for shared in result.shared] == [19]
+    assert result.moved == []
 
 
 def test_hosts_of_two_speeds_do_not_hide_a_change():
@@ -103,7 +102,7 @@ def names_of(*columns):
         Summary(Path("x"), START, None, False, "box", {name: Case((1.0,), {}) for name in column})
         for column in columns
     ]
-    return {name: [place for place, _ in found] for name, found in by_case(runs).items()}
+    return {name: [place for place, _ in result] for name, result in by_case(runs).items()}
 
 
 def test_a_case_whose_folder_moved_is_one_case():

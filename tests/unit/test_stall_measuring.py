@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hpml_lab.errors import InputError
-from hpml_lab.measure.stalls import Ready, ready_epochs_s, stall_record
+from hpml_lab.labs.stalls.measured import Ready, ready_epochs_s, stall_record
 
 
 class Trainer:

@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from hpml_lab.errors import InputError
-from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.training.step import TrainingStep
 
 WORDS, LABELS = torch.zeros(8, 5), torch.zeros(8, dtype=torch.long)
 LAYER = nn.Linear(5, 3)

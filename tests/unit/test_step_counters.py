@@ -11,7 +11,7 @@ from hpml_lab.measure import counters
 from hpml_lab.measure.compiled import is_compiled
 from hpml_lab.measure.counters import Counts, count_step, kernel_launches, profiled
 from hpml_lab.measure.subject import subject_of
-from hpml_lab.workloads.step import TrainingStep
+from hpml_lab.training.step import TrainingStep
 
 
 def linear_step(model=None, **options):
@@ -31,9 +31,9 @@ def event(name, start, end, thread=0):
     )
 
 
-def counted(step, **told):
+def counted(step, **reported):
     """Returns what is counted of a step, of which some may be told."""
-    return count_step(step, subject_of(step, **told))
+    return count_step(step, subject_of(step, **reported))
 
 
 def test_a_step_is_counted_whole():
@@ -41,23 +41,23 @@ def test_a_step_is_counted_whole():
 
     The backward pass has one, of the weight: nobody asks for the gradient of the input.
     """
-    found = counted(linear_step())
-    assert found.counters["parameters"] == 18
-    assert found.counters["sample_bytes"] == 5 * 4 + 8  # five float32 and an int64 label
-    assert found.counters["optimizer_state_bytes"] == 2 * 18 * 4
-    assert found.counters["step_counters"] == 2
-    assert found.counters["step_flops"] == 2 * (2 * 8 * 5 * 3)
-    assert "kernel_launches" not in found.counters
-    assert found.memory["peak_step_bytes"] > 0
-    assert found.flags == []
+    result = counted(linear_step())
+    assert result.counters["parameters"] == 18
+    assert result.counters["sample_bytes"] == 5 * 4 + 8  # five float32 and an int64 label
+    assert result.counters["optimizer_state_bytes"] == 2 * 18 * 4
+    assert result.counters["step_counters"] == 2
+    assert result.counters["step_flops"] == 2 * (2 * 8 * 5 * 3)
+    assert "kernel_launches" not in result.counters
+    assert result.memory["peak_step_bytes"] > 0
+    assert result.flags == []
 
 
 def test_a_function_is_counted_as_far_as_it_is_told():
     """Its FLOP and operators are those of the step inside; without a batch no bytes of a sample."""
     step = linear_step()
     own = counted(step).counters
-    told = counted(lambda: step(), model=step.model, optimizer=step.optimizer)
-    assert told.counters == {name: n for name, n in own.items() if name != "sample_bytes"}
+    reported = counted(lambda: step(), model=step.model, optimizer=step.optimizer)
+    assert reported.counters == {name: n for name, n in own.items() if name != "sample_bytes"}
     batch = counted(lambda: step(), batch=step.batch).counters
     assert batch["sample_bytes"] == 28
     assert "parameters" not in batch
@@ -95,11 +95,11 @@ def test_a_compiled_step_has_the_flop_of_the_step_that_was_written(wrapped):
         model.compile(backend="eager")
     step = linear_step(model)
     assert is_compiled(step, step.models)
-    found = count_step(step, subject_of(step), compiled=True)
-    assert found.counters["parameters"] == 18
-    assert found.counters["step_flops"] == 2 * (2 * 8 * 5 * 3)
-    assert "step_operators" not in found.counters
-    assert found.flags == ["step_operators is not counted: the step is compiled"]
+    result = count_step(step, subject_of(step), compiled=True)
+    assert result.counters["parameters"] == 18
+    assert result.counters["step_flops"] == 2 * (2 * 8 * 5 * 3)
+    assert "step_operators" not in result.counters
+    assert result.flags == ["step_operators is not counted: the step is compiled"]
 
 
 def test_a_compiled_function_is_known():
@@ -117,21 +117,21 @@ def test_a_cycle_is_counted_by_its_mean():
         for _ in range(2 if next(calls) % 4 == 3 else 1):
             torch.ones(2, 3) @ weight
 
-    found = count_step(step, subject_of(step, batch=weight), calls=4)
-    assert found.counters["step_flops"] == 5 * 48 // 4
+    result = count_step(step, subject_of(step, batch=weight), calls=4)
+    assert result.counters["step_flops"] == 5 * 48 // 4
 
 
 def test_what_cannot_be_counted_is_a_flag_that_names_it():
     """The error of one count becomes a sentence, and the others are made."""
-    found = Counts()
+    result = Counts()
 
     def fails():
         raise RuntimeError("sparse tensors do not have strides\nand more")
 
-    found.add("step_flops", found.counters, fails)
-    found.add("parameters", found.counters, lambda: {"parameters": 3})
-    assert found.counters == {"parameters": 3}
-    assert found.flags == [
+    result.add("step_flops", result.counters, fails)
+    result.add("parameters", result.counters, lambda: {"parameters": 3})
+    assert result.counters == {"parameters": 3}
+    assert result.flags == [
         "step_flops is not counted: RuntimeError: sparse tensors do not have strides"
     ]
 
@@ -143,9 +143,9 @@ def test_a_step_that_fails_when_it_is_counted_keeps_its_other_counts():
     def worn_out():
         raise RuntimeError("the loader is at its end")
 
-    found = count_step(worn_out, subject_of(step))
-    assert found.counters["parameters"] == 18
-    assert found.flags == [
+    result = count_step(worn_out, subject_of(step))
+    assert result.counters["parameters"] == 18
+    assert result.flags == [
         "step_flops is not counted: RuntimeError: the loader is at its end",
         "memory is not counted: RuntimeError: the loader is at its end",
     ]
@@ -164,24 +164,24 @@ def test_flop_that_are_left_out_are_named():
         square(torch.eye(3))
         torch.linalg.solve(torch.eye(3), torch.eye(3))
 
-    found = counted(step, batch=torch.eye(3))
-    assert found.counters["step_flops"] == 0
-    assert found.flags == ["step_flops leaves out: aten._linalg_solve_ex, hpml_tests.square"]
+    result = counted(step, batch=torch.eye(3))
+    assert result.counters["step_flops"] == 0
+    assert result.flags == ["step_flops leaves out: aten._linalg_solve_ex, hpml_tests.square"]
 
 
 def test_samples_that_are_not_known_are_said():
     """Three tensors of two lengths: no samples, no bytes of one, and what to do."""
-    found = counted(lambda: None, batch={"a": torch.zeros(2, 3), "b": torch.zeros(3)})
-    assert "sample_bytes" not in found.counters
-    assert found.flags[0].startswith("sample_bytes is not counted: the batch does not tell")
+    result = counted(lambda: None, batch={"a": torch.zeros(2, 3), "b": torch.zeros(3)})
+    assert "sample_bytes" not in result.counters
+    assert result.flags[0].startswith("sample_bytes is not counted: the batch does not tell")
 
 
 def test_memory_of_a_device_without_counters_is_not_told():
     """On meta nothing is allocated; the CPU's bytes would be another's."""
     batch = torch.zeros(4, device="meta")
-    found = counted(lambda: None, batch=batch)
-    assert found.memory == {}
-    assert "memory is not measured on meta" in found.flags
+    result = counted(lambda: None, batch=batch)
+    assert result.memory == {}
+    assert "memory is not measured on meta" in result.flags
 
 
 def test_launches_are_told_from_copies_and_waits():
@@ -208,9 +208,9 @@ def test_launches_are_counted_on_cuda(monkeypatch):
     monkeypatch.setattr(counters, "step_memory", lambda *_: {"peak_allocated_bytes": 5})
     step = linear_step()
     monkeypatch.setattr(TrainingStep, "device", "cuda")
-    found = counted(step)
-    assert found.counters["kernel_launches"] == 7
-    assert found.memory == {"peak_allocated_bytes": 5}
+    result = counted(step)
+    assert result.counters["kernel_launches"] == 7
+    assert result.memory == {"peak_allocated_bytes": 5}
 
 
 @pytest.mark.filterwarnings("ignore:CUDA is not available")
@@ -222,12 +222,12 @@ def test_the_profiler_s_events_are_the_calls():
 
 
 @pytest.mark.filterwarnings("ignore:CUDA is not available")
-@pytest.mark.parametrize(("told", "kept"), [(None, "1"), ("0", "0")])
-def test_cupti_is_let_go_behind_a_profile(monkeypatch, told, kept):
+@pytest.mark.parametrize(("setting", "kept"), [(None, "1"), ("0", "0")])
+def test_cupti_is_let_go_behind_a_profile(monkeypatch, setting, kept):
     """It would slow what is timed next; who has said otherwise is left alone."""
     monkeypatch.delenv("TEARDOWN_CUPTI", raising=False)
-    if told is not None:
-        monkeypatch.setenv("TEARDOWN_CUPTI", told)
+    if setting is not None:
+        monkeypatch.setenv("TEARDOWN_CUPTI", setting)
     profiled(lambda: None)
     assert os.environ["TEARDOWN_CUPTI"] == kept
 
@@ -249,7 +249,7 @@ def test_what_the_compiler_left_is_given_back_before_memory_is_read(
 ):
     """Its own trials, and the warm-up of graphs, would count as reserved."""
     log = []
-    monkeypatch.setattr(counters, "give_back", lambda: log.append("back"))
+    monkeypatch.setattr(counters, "release_cached_memory", lambda: log.append("back"))
     monkeypatch.setattr(counters, "step_memory", lambda *_: log.append("memory") or {})
     step = linear_step()
     count_step(step, subject_of(step), compiled=compiled)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpml_lab.verdict.steps import FEWEST_VALUES, Step, steps, tamed
+from hpml_lab.stats.change_points import FEWEST_VALUES, ChangePoint, change_points, clipped
 
 ALPHA = 0.01
 NOISE = 0.01 * np.random.default_rng(3).standard_normal(200)
@@ -21,17 +21,17 @@ def with_steps(values, *changes):
 
 def places(values, **options):
     """Where steps are found."""
-    return [step.index for step in steps(values, ALPHA, **options)]
+    return [step.index for step in change_points(values, ALPHA, **options)]
 
 
 def test_a_step_without_noise_has_the_two_levels():
     """Twelve values at 1 and twelve at 1.5 are a step at the thirteenth."""
-    assert steps([1.0] * 12 + [1.5] * 12, ALPHA) == [Step(12, 1.0, 1.5, 0, 24)]
+    assert change_points([1.0] * 12 + [1.5] * 12, ALPHA) == [ChangePoint(12, 1.0, 1.5, 0, 24)]
 
 
 def test_a_constant_series_has_no_step():
     """Nothing moves, and nothing is divided by zero."""
-    assert steps([1.0] * 40, ALPHA) == []
+    assert change_points([1.0] * 40, ALPHA) == []
 
 
 @pytest.mark.parametrize("count", [30, 60, 200])
@@ -43,8 +43,8 @@ def test_a_change_that_lasts_is_found(count):
 
 def test_a_change_and_its_repair_are_both_found():
     """Slower at run 60 and as before from run 80 on."""
-    found = places(with_steps(NOISE, (60, 0.1), (80, -0.1)))
-    assert found == pytest.approx([60, 80], abs=1)
+    result = places(with_steps(NOISE, (60, 0.1), (80, -0.1)))
+    assert result == pytest.approx([60, 80], abs=1)
 
 
 def test_a_step_is_found_when_few_runs_follow_it():
@@ -60,16 +60,16 @@ def test_one_slow_run_is_no_step():
 
 def test_a_step_is_found_beside_a_slow_run():
     """An outlier does not hide the change eight runs later."""
-    found = places(with_steps(NOISE[:100], (40, 0.7), (41, -0.7), (49, 0.1)))
-    assert found == pytest.approx([49], abs=1)
+    result = places(with_steps(NOISE[:100], (40, 0.7), (41, -0.7), (49, 0.1)))
+    assert result == pytest.approx([49], abs=1)
 
 
 def test_single_values_are_brought_near_their_neighbours():
     """A value 10,000 times the noise away is brought among the others; these move little or not."""
     values = with_steps(NOISE[:21], (10, 100), (11, -100))
-    found = tamed(values)
-    assert found[10] < 0.1
-    assert np.abs(np.delete(found - values, 10)).max() < 0.05
+    result = clipped(values)
+    assert result[10] < 0.1
+    assert np.abs(np.delete(result - values, 10)).max() < 0.05
 
 
 def test_what_processes_vary_by_hides_a_step():
@@ -83,10 +83,10 @@ def test_what_processes_vary_by_hides_a_step():
 def test_another_unit_moves_no_step(shift, count, seed):
     """Seconds or milliseconds: a factor is a shift of all logs."""
     values = with_steps(np.roll(NOISE, seed)[:count], (count // 2, 0.1))
-    found = steps(values, ALPHA)
-    shifted = steps(values + shift, ALPHA)
-    assert [step.index for step in shifted] == [step.index for step in found]
-    for step, other in zip(found, shifted, strict=True):
+    result = change_points(values, ALPHA)
+    shifted = change_points(values + shift, ALPHA)
+    assert [step.index for step in shifted] == [step.index for step in result]
+    for step, other in zip(result, shifted, strict=True):
         assert other.before == pytest.approx(step.before + shift)
         assert other.after == pytest.approx(step.after + shift)
 
@@ -102,7 +102,9 @@ def test_a_larger_scale_moves_no_step(factor, count, seed):
 def test_the_other_way_round_steps_go_the_other_way(count, seed, change):
     """Slower becomes faster where the sign of all logs changes."""
     values = with_steps(np.roll(NOISE, seed)[:count], (count // 2, change))
-    for step, other in zip(steps(values, ALPHA), steps(-values, ALPHA), strict=True):
+    for step, other in zip(
+        change_points(values, ALPHA), change_points(-values, ALPHA), strict=True
+    ):
         assert (other.index, other.before) == (step.index, pytest.approx(-step.before))
 
 
@@ -120,5 +122,5 @@ def test_drift_is_no_step():
 
 def test_a_step_in_a_drift_is_found():
     """Beside the same drift, a change of 10 % is found where it is."""
-    found = places(with_steps(NOISE + 0.0005 * np.arange(200), (120, 0.1)))
-    assert found == pytest.approx([120], abs=1)
+    result = places(with_steps(NOISE + 0.0005 * np.arange(200), (120, 0.1)))
+    assert result == pytest.approx([120], abs=1)

@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from hpml_lab.errors import InputError, RunFileError
-from hpml_lab.history import run as run_module
-from hpml_lab.history import store
-from hpml_lab.history.run import read_run
-from hpml_lab.history.store import (
+from hpml_lab.runs import reading as run_module
+from hpml_lab.runs import store
+from hpml_lab.runs.reading import read_run
+from hpml_lab.runs.schema import Learning
+from hpml_lab.runs.store import (
     latest,
     latest_in,
-    publish,
-    replace,
+    overwrite_run,
     runs,
+    save_run,
     saved_runs,
     strict_json,
 )
-from hpml_lab.measure.record import Learning
 
 STOCK = {
     "machine_info": {"node": "somewhere"},
@@ -46,7 +46,7 @@ STOCK = {
 
 def test_a_stock_file_can_be_read(tmp_path):
     """A file of plain pytest-benchmark is a run without our records."""
-    run = read_run(publish(STOCK, tmp_path, "stock"))
+    run = read_run(save_run(STOCK, tmp_path, "stock"))
     assert run.machine_info.hpml is None
     assert run.benchmarks[0].measurement is None
     assert run.benchmarks[0].stats.median == 1.5
@@ -54,9 +54,9 @@ def test_a_stock_file_can_be_read(tmp_path):
 
 def test_numbers_go_up_and_nothing_is_overwritten(tmp_path):
     """A new run has the next number behind the largest, also beyond four digits."""
-    names = [publish(STOCK, tmp_path, "a").name for _ in range(2)]
+    names = [save_run(STOCK, tmp_path, "a").name for _ in range(2)]
     (tmp_path / "10041_b.json").write_text("{}")
-    names.append(publish(STOCK, tmp_path, "c").name)
+    names.append(save_run(STOCK, tmp_path, "c").name)
     assert names == ["0001_a.json", "0002_a.json", "10042_c.json"]
 
 
@@ -68,7 +68,7 @@ def test_ten_thousand_is_more_than_9999(tmp_path):
         "0009", "9999", "10000", "10001", "100000"
     ]  # fmt: skip
     assert latest_in(tmp_path).name == "100000_x.json"
-    assert publish(STOCK, tmp_path, "y").name == "100001_y.json"
+    assert save_run(STOCK, tmp_path, "y").name == "100001_y.json"
 
 
 def test_the_latest_run_is_found_without_reading_any(tmp_path, monkeypatch):
@@ -86,13 +86,18 @@ def test_the_latest_run_is_found_without_reading_any(tmp_path, monkeypatch):
     assert latest(tmp_path) == folder / "2000_x.json"
 
 
-def test_a_number_is_used_once_whatever_the_name(tmp_path):
-    """Savers of different names at once get different numbers."""
-    threads = [threading.Thread(target=publish, args=(STOCK, tmp_path, f"x{n}")) for n in range(16)]
+def save_at_once(folder, names):
+    """Saves a run under each of these names, in threads that start together."""
+    threads = [threading.Thread(target=save_run, args=(STOCK, folder, name)) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_a_number_is_used_once_whatever_the_name(tmp_path):
+    """Savers of different names at once get different numbers."""
+    save_at_once(tmp_path, [f"x{n}" for n in range(16)])
     numbers = sorted(int(name.partition("_")[0]) for name in os.listdir(tmp_path))
     assert numbers == list(range(1, 17))
 
@@ -100,7 +105,7 @@ def test_a_number_is_used_once_whatever_the_name(tmp_path):
 def test_a_number_that_another_saver_takes_is_left_to_it(tmp_path):
     """Also if that saver was killed: its number is skipped, and nothing waits for it."""
     (tmp_path / ".claim-1").touch()
-    assert publish(STOCK, tmp_path, "x").name == "0002_x.json"
+    assert save_run(STOCK, tmp_path, "x").name == "0002_x.json"
 
 
 def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path, monkeypatch):
@@ -113,7 +118,7 @@ def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path, monkeypatch):
         real(source, target)
 
     monkeypatch.setattr(store.os, "link", late)
-    assert publish(STOCK, tmp_path, "x").name == "0002_x.json"
+    assert save_run(STOCK, tmp_path, "x").name == "0002_x.json"
     assert (tmp_path / "0001_x.json").read_text() == "theirs"
 
 
@@ -125,7 +130,8 @@ def test_a_file_system_without_links_keeps_runs_too(tmp_path, monkeypatch, code)
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(store.os, "link", refuse)
-    test_many_savers_at_once_lose_nothing(tmp_path)
+    save_at_once(tmp_path, ["x"] * 16)
+    assert sorted(os.listdir(tmp_path)) == [f"{number:04d}_x.json" for number in range(1, 17)]
     assert all(read_run(path).version == "5.1.0" for path in runs(tmp_path))
 
 
@@ -138,7 +144,7 @@ def test_without_links_a_name_taken_meanwhile_is_not_overwritten(tmp_path, monke
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(store.os, "link", refuse)
-    assert publish(STOCK, tmp_path, "x").name == "0002_x.json"
+    assert save_run(STOCK, tmp_path, "x").name == "0002_x.json"
     assert (tmp_path / "0001_x.json").read_text() == "theirs"
 
 
@@ -150,7 +156,7 @@ def test_other_faults_of_a_link_are_no_reason_to_rename(tmp_path, monkeypatch):
 
     monkeypatch.setattr(store.os, "link", fail)
     with pytest.raises(OSError, match="Input/output error"):
-        publish(STOCK, tmp_path, "x")
+        save_run(STOCK, tmp_path, "x")
     assert os.listdir(tmp_path) == []
 
 
@@ -165,7 +171,7 @@ def test_a_published_run_outlasts_a_loss_of_power(tmp_path, monkeypatch):
         synced.append((os.path.relpath(path, tmp_path).split("-")[0], names))
 
     monkeypatch.setattr(store.os, "fsync", fsync)
-    publish(STOCK, folder, "x")
+    save_run(STOCK, folder, "x")
     assert synced == [(".", []), ("m/.saving", []), ("m", ["0001_x.json"])]
 
 
@@ -180,16 +186,16 @@ def test_a_folder_that_cannot_be_synced_keeps_its_run(tmp_path, monkeypatch):
         real(descriptor)
 
     monkeypatch.setattr(store.os, "fsync", fsync)
-    assert publish(STOCK, tmp_path, "x").is_file()
+    assert save_run(STOCK, tmp_path, "x").is_file()
     with pytest.raises(OSError, match="Input/output error"):
-        publish(STOCK, tmp_path, "x")
+        save_run(STOCK, tmp_path, "x")
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "a\0"])
 def test_a_name_cannot_lead_elsewhere(tmp_path, name):
     """Runs stay in their machine's folder."""
     with pytest.raises(InputError, match="a run cannot be saved as"):
-        publish(STOCK, tmp_path / "m", name)
+        save_run(STOCK, tmp_path / "m", name)
     assert os.listdir(tmp_path) == []
 
 
@@ -203,20 +209,20 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(store.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        replace(STOCK, path)
+        overwrite_run(STOCK, path)
     assert (path.read_text(), os.listdir(tmp_path)) == ("before", ["run.json"])
     monkeypatch.undo()
-    replace(STOCK, path)
+    overwrite_run(STOCK, path)
     assert read_run(path).version == "5.1.0"
 
 
 SAVER = """
 import sys
 from pathlib import Path
-from hpml_lab.history.store import publish
+from hpml_lab.runs.store import save_run
 
 sys.stdin.read()  # until all are there
-publish({"saver": sys.argv[2]}, Path(sys.argv[1]), "x")
+save_run({"saver": sys.argv[2]}, Path(sys.argv[1]), "x")
 """
 
 
@@ -234,23 +240,19 @@ def test_120_processes_that_save_at_once_lose_nothing(tmp_path):
     assert [saver.wait() for saver in savers] == [0] * 120
     assert [path.name for path in runs(tmp_path)] == [f"{n:04d}_x.json" for n in range(1, 121)]
     assert len(os.listdir(tmp_path)) == 120
-    found = {json.loads(path.read_text())["saver"] for path in runs(tmp_path)}
-    assert found == {str(number) for number in range(120)}
+    result = {json.loads(path.read_text())["saver"] for path in runs(tmp_path)}
+    assert result == {str(number) for number in range(120)}
 
 
 def test_many_savers_at_once_lose_nothing(tmp_path):
     """Sixteen threads that save at once end with sixteen files and no leftovers."""
-    threads = [threading.Thread(target=publish, args=(STOCK, tmp_path, "x")) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    save_at_once(tmp_path, ["x"] * 16)
     assert sorted(os.listdir(tmp_path)) == [f"{number:04d}_x.json" for number in range(1, 17)]
 
 
 def test_nan_is_saved_as_null(tmp_path):
     """A number that JSON cannot hold, such as a test's parameter, does not lose the run."""
-    path = publish({"a": [float("nan"), (float("inf"), 1.5)]}, tmp_path, "x")
+    path = save_run({"a": [float("nan"), (float("inf"), 1.5)]}, tmp_path, "x")
     assert json.loads(path.read_text()) == {"a": [None, [None, 1.5]]}
 
 
@@ -262,14 +264,14 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        publish(STOCK, tmp_path, "x")
+        save_run(STOCK, tmp_path, "x")
     assert os.listdir(tmp_path) == []
 
 
 def test_the_latest_run_is_that_of_any_machine(tmp_path):
     """Of two machines' runs the one saved last is the latest; other files do not count."""
-    old = publish(STOCK, tmp_path / "machine-b", "old")
-    new = publish(STOCK, tmp_path / "machine-a", "new")
+    old = save_run(STOCK, tmp_path / "machine-b", "old")
+    new = save_run(STOCK, tmp_path / "machine-a", "new")
     os.utime(old, ns=(1, 1))
     (tmp_path / "machine-a" / "notes.json").write_text("{}")
     assert saved_runs(tmp_path) == [new, old]
@@ -339,7 +341,7 @@ def with_learning(**changes):
 
 def test_what_an_ensemble_learnt_is_read_back(tmp_path):
     """Metrics by member and point, matrices by member."""
-    path = publish(with_learning(matrices={"confusion": [[[5, 0]], [[4, 1]]]}), tmp_path, "x")
+    path = save_run(with_learning(matrices={"confusion": [[[5, 0]], [[4, 1]]]}), tmp_path, "x")
     learning = read_run(path).benchmarks[0].measurement.learning
     assert learning.metrics["accuracy"] == [[0.5, 1.0], [0.0, 0.2]]
     assert learning.matrices["confusion"][1] == [[4.0, 1.0]]
@@ -357,16 +359,16 @@ def test_what_an_ensemble_learnt_is_read_back(tmp_path):
 def test_an_ensemble_that_cannot_be_is_refused(tmp_path, changes, message):
     """Whoever reads a run can rely on a value for each member and point."""
     with pytest.raises(RunFileError, match=message):
-        read_run(publish(with_learning(**changes), tmp_path, "x"))
+        read_run(save_run(with_learning(**changes), tmp_path, "x"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_diverged_member_is_refused_before_it_is_saved(value):
     """JSON cannot hold the number, and the whole run could not be read."""
     with pytest.raises(InputError, match="not finite: lower the learning rate"):
-        Learning([0], [1.0], {"loss": [[value]]})
+        Learning(seeds=[0], points=[1.0], metrics={"loss": [[value]]})
     with pytest.raises(InputError, match="not finite"):
-        Learning([0], [], {}, {"kernels": [[[value]]]})
+        Learning(seeds=[0], points=[], metrics={}, matrices={"kernels": [[[value]]]})
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -377,7 +379,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 def test_huge_files_are_not_read(tmp_path, monkeypatch):
     """The size is looked at before the content."""
-    path = publish(STOCK, tmp_path, "x")
+    path = save_run(STOCK, tmp_path, "x")
     monkeypatch.setattr(run_module, "LARGEST_FILE_BYTES", 10)
     with pytest.raises(RunFileError, match="at most 10 are read"):
         read_run(path)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from hpml_lab.errors import InputError
+from hpml_lab.labs.edges import stripes as edges
+from hpml_lab.labs.edges.stripes import edge_images, fixed_order, place
 from hpml_lab.theory.stripes import empty_share
-from hpml_lab.workloads import edges
-from hpml_lab.workloads.edges import edge_images, fixed_order, place
 
 OLD, NEW = place(2023), place(2025)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from hpml_lab.errors import RunFileError
-from hpml_lab.history import run as run_module
-from hpml_lab.history.run import read_run
-from hpml_lab.history.store import publish
-from hpml_lab.history.summary import summarise, summary
+from hpml_lab.runs import reading as run_module
+from hpml_lab.runs.reading import read_run
+from hpml_lab.runs.store import save_run
+from hpml_lab.runs.summary import summarise, summary
 
 STATS = {"min": 1.0, "max": 9.0, "mean": 2.0, "stddev": 1.0, "median": 1.5, "rounds": 3}
 
@@ -41,7 +41,7 @@ def run_files():
 
 def read(run, folder):
     """The summary of a run once it was saved."""
-    return summary(publish(run, folder, "x"))
+    return summary(save_run(run, folder, "x"))
 
 
 def test_a_stock_run_has_one_process_a_benchmark(tmp_path):
@@ -65,23 +65,23 @@ def test_a_record_without_rounds_leaves_the_median_of_the_file(tmp_path):
 
 def test_when_and_of_what_a_run_was_made(tmp_path):
     """Time, commit and whether it was all committed are those of the file."""
-    found = read(a_run(), tmp_path)
-    assert found.time == datetime(2026, 1, 2, 1, 4, 5, 600000, tzinfo=UTC)
-    assert (found.commit, found.dirty) == ("ab" * 20, True)
+    result = read(a_run(), tmp_path)
+    assert result.time == datetime(2026, 1, 2, 1, 4, 5, 600000, tzinfo=UTC)
+    assert (result.commit, result.dirty) == ("ab" * 20, True)
 
 
 def test_a_time_without_a_zone_is_utc(tmp_path):
     """pytest-benchmark's older files name no zone; they mean UTC."""
-    found = read(a_run(datetime="2015-08-11T01:23:45"), tmp_path)
-    assert found.time == datetime(2015, 8, 11, 1, 23, 45, tzinfo=UTC)
+    result = read(a_run(datetime="2015-08-11T01:23:45"), tmp_path)
+    assert result.time == datetime(2015, 8, 11, 1, 23, 45, tzinfo=UTC)
 
 
 def test_a_run_outside_a_repository_has_no_commit(tmp_path):
     """Without commit_info, nothing is known of the code."""
     run = a_run()
     del run["commit_info"]
-    found = read(run, tmp_path)
-    assert (found.commit, found.dirty) == (None, False)
+    result = read(run, tmp_path)
+    assert (result.commit, result.dirty) == (None, False)
 
 
 def test_our_machines_are_named_by_their_id(tmp_path):
@@ -102,12 +102,12 @@ def test_our_own_runs_read_the_same_as_in_full():
     """Machine, names, medians and counters are what `read_run` finds in the same file."""
     stored = sorted(run_files())
     assert stored
-    for found, path in zip(summarise(stored), stored, strict=True):
+    for result, path in zip(summarise(stored), stored, strict=True):
         full = read_run(path)
-        assert found.machine == full.machine_info.hpml.id
-        assert list(found.cases) == [benchmark.fullname for benchmark in full.benchmarks]
+        assert result.machine == full.machine_info.hpml.id
+        assert list(result.cases) == [benchmark.fullname for benchmark in full.benchmarks]
         for benchmark in full.benchmarks:
-            case = found.cases[benchmark.fullname]
+            case = result.cases[benchmark.fullname]
             assert case.counters == benchmark.measurement.counters
             assert len(case.medians_s) == sum(map(bool, benchmark.measurement.processes))
 
@@ -115,14 +115,14 @@ def test_our_own_runs_read_the_same_as_in_full():
 def test_names_are_kept_once(tmp_path):
     """The runs of a history share the text of their benchmarks' names."""
     runs = [a_run() | {"datetime": f"2026-01-0{day}T00:00:00"} for day in (1, 2)]
-    paths = [publish(run, tmp_path, "x") for run in runs]
-    first, second = (next(iter(found.cases)) for found in summarise(paths))
+    paths = [save_run(run, tmp_path, "x") for run in runs]
+    first, second = (next(iter(result.cases)) for result in summarise(paths))
     assert first is second
 
 
 def test_a_copy_of_a_run_counts_once(tmp_path):
     """What was measured once is one run, however often its file is there; others go on."""
-    paths = [publish(a_run(), tmp_path, name) for name in ("x", "copy")]
+    paths = [save_run(a_run(), tmp_path, name) for name in ("x", "copy")]
     (tmp_path / "0003_bad.json").write_text("{}")
     paths += [tmp_path / "0003_bad.json"]
     first, copy, error = summarise(paths)
@@ -161,7 +161,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 def test_huge_files_are_not_read(tmp_path, monkeypatch):
     """The size is looked at before the content."""
-    path = publish(a_run(), tmp_path, "x")
+    path = save_run(a_run(), tmp_path, "x")
     monkeypatch.setattr(run_module, "LARGEST_FILE_BYTES", 10)
     with pytest.raises(RunFileError, match="at most 10 are read"):
         summary(path)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory.timeline import Recorder, Timeline
+from hpml_lab.memory.timeline import Recorder, Timeline
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hpml_lab.measure.record import Row
-from hpml_lab.measure.timelines import backward_peak_bytes, condensed, sizes
-from hpml_lab.theory.timeline import CATEGORIES, Recorder
+from hpml_lab.memory.compared import backward_peak_bytes, condensed, sizes
+from hpml_lab.memory.timeline import CATEGORIES, Recorder
+from hpml_lab.runs.schema import Row
 
 
 def at(recorder, phase, layer):
@@ -34,7 +34,7 @@ def timeline():
 
 def row(phase, layer, **live):
     """Returns a row with the named categories and no other alive."""
-    return Row(phase, layer, [live.get(name, 0) for name in CATEGORIES])
+    return Row(phase=phase, layer=layer, live_bytes=[live.get(name, 0) for name in CATEGORIES])
 
 
 def test_sizes_are_the_most_of_each_category(timeline):

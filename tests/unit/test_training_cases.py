@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+pytestmark = pytest.mark.usefixtures("lab_in_one_process")
+
 GPU_TESTS = """
     import pytest
 

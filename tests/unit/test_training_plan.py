@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 
 from hpml_lab.errors import InputError
-from hpml_lab.workloads.allocations import track
-from hpml_lab.workloads.optimizer_state import optimizer_state
-from hpml_lab.workloads.optimizers import OPTIMIZERS
-from hpml_lab.workloads.trainer import Trainer
-from hpml_lab.workloads.training import Training
-from hpml_lab.workloads.training_plan import described, plan_training
+from hpml_lab.memory.trace import track
+from hpml_lab.memory.training_plan import described, plan_training
+from hpml_lab.training.optimizers import OPTIMIZERS, optimizer_state
+from hpml_lab.training.trainer import Trainer
+from hpml_lab.training.training import Training
 
 SMALL = Training(width=4, images=8, batch_size=8, workers=0)
 SCALAR_BYTES = 4  # the loss is alive while the optimizer works; the plan lets it go before
@@ -51,7 +50,7 @@ def test_the_number_of_images_is_not_looked_at():
     assert plan_training(SMALL) == plan_training(replace(SMALL, images=0, data="download"))
 
 
-@pytest.mark.parametrize(("device", "implementation"), [("cpu", "loop"), ("cuda", "foreach")])
+@pytest.mark.parametrize(("device", "implementation"), [("cpu", "for-loop"), ("cuda", "foreach")])
 def test_torch_chooses_the_optimizer_s_implementation_by_device(device, implementation):
     """Nobody names one, so it is foreach on CUDA alone."""
     assert described(replace(SMALL, device=device)).implementation == implementation

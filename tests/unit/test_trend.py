@@ -10,11 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from hpml_lab.cli import cli
+from hpml_lab.comparison.trend import trend
 from hpml_lab.errors import InputError
-from hpml_lab.history.store import publish
-from hpml_lab.history.summary import Case, Summary
 from hpml_lab.report.trend import record, render
-from hpml_lab.verdict.trend import trend
+from hpml_lab.runs.store import save_run
+from hpml_lab.runs.summary import Case, Summary
+from support.runs import stock_json
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOISE = np.exp(0.01 * np.random.default_rng(11).standard_normal(60)).tolist()
@@ -22,11 +23,11 @@ NOISE = np.exp(0.01 * np.random.default_rng(11).standard_normal(60)).tolist()
 
 def run(number, cases, *, name=None, dirty=False):
     """A run of day `number`, with cases by name: Case, or seconds of one process."""
-    found = {
+    result = {
         key: case if isinstance(case, Case) else Case((case,), {}) for key, case in cases.items()
     }
     path = Path(f"{number:04d}_{name or 'bench'}.json")
-    return Summary(path, START + timedelta(days=number), f"{number:040x}", dirty, "box", found)
+    return Summary(path, START + timedelta(days=number), f"{number:040x}", dirty, "box", result)
 
 
 def history(seconds, **of_run):
@@ -48,8 +49,8 @@ def test_a_case_that_moved_names_its_run_and_commit():
 
 def test_a_case_that_did_not_move_is_still():
     """Noise alone is no move."""
-    found = trend(history([0.010 * noise for noise in NOISE]))
-    assert (found.moved, found.still, found.short) == ([], ["t.py::a"], [])
+    result = trend(history([0.010 * noise for noise in NOISE]))
+    assert (result.moved, result.still, result.short) == ([], ["t.py::a"], [])
 
 
 def test_runs_are_taken_by_their_time():
@@ -141,9 +142,9 @@ def test_names_cannot_reach_the_terminal():
 
 def test_the_record_is_plain_json():
     """Everything of the text, with whole commits."""
-    found = json.loads(json.dumps(record(trend(history(SLOWER)))))
-    (move,) = found["moved"]
-    assert (found["machine"], found["runs"], found["alpha"]) == ("box", 60, 0.01)
+    result = json.loads(json.dumps(record(trend(history(SLOWER)))))
+    (move,) = result["moved"]
+    assert (result["machine"], result["runs"], result["alpha"]) == ("box", 60, 0.01)
     assert move["commit"] == f"{40:040x}"
     assert move["ratio"] == pytest.approx(1.1, rel=0.01)
 
@@ -151,32 +152,29 @@ def test_the_record_is_plain_json():
 def saved(folder, seconds, *, hpml=None, first=1):
     """Saves a run for each of some seconds, as pytest-benchmark does."""
     for number, value in enumerate(seconds, first):
-        stats = {"min": value, "max": value, "mean": value, "stddev": 0.0, "median": value}
-        benchmark = {"name": "a", "fullname": "t.py::a", "stats": stats | {"rounds": 1}}
-        content = {
-            "machine_info": {"hpml": {"id": hpml}} if hpml else {"node": "n"},
-            "commit_info": {"id": f"{number:040x}", "dirty": False},
-            "benchmarks": [benchmark],
-            "datetime": (START + timedelta(days=number)).isoformat(),
-            "version": "5.1.0",
-        }
-        publish(content, folder, "ci")
+        content = stock_json(
+            {"t.py::a": value},
+            machine_info={"hpml": {"id": hpml}} if hpml else {"node": "n"},
+            commit_info={"id": f"{number:040x}", "dirty": False},
+            datetime=(START + timedelta(days=number)).isoformat(),
+        )
+        save_run(content, folder, "ci")
 
 
 def invoke(*arguments):
     """Runs the command; errors come out as they are."""
-    found = CliRunner().invoke(cli, ["trend", *map(str, arguments)], standalone_mode=False)
-    if found.exception:
-        raise found.exception
-    return found.output
+    result = CliRunner().invoke(cli, ["trend", *map(str, arguments)], standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    return result.output
 
 
 def test_the_command_reads_a_stock_storage(tmp_path):
     """A folder of pytest-benchmark is a machine; the moved case is found in it."""
     saved(tmp_path / "Linux-CPython-3.11-64bit", SLOWER)
-    found = json.loads(invoke("--storage", tmp_path, "--json"))
-    assert (found["machine"], found["runs"]) == ("Linux-CPython-3.11-64bit", 60)
-    assert [move["number"] for move in found["moved"]] == [40]
+    result = json.loads(invoke("--storage", tmp_path, "--json"))
+    assert (result["machine"], result["runs"]) == ("Linux-CPython-3.11-64bit", 60)
+    assert [move["number"] for move in result["moved"]] == [40]
     assert "run 40 (0040_ci)" in invoke("--storage", tmp_path)
 
 

@@ -84,8 +84,8 @@ def test_a_parameter_of_any_kind_names_its_case(value, entered):
 @pytest.mark.parametrize("value", [object(), {1, 2}, frozenset("ab"), lambda: None])
 def test_what_has_another_text_in_the_next_process_names_nothing(value):
     """An address, or the order of a set; a function has its name."""
-    found = parameters_of_case({"x": value})
-    assert found == ({"x": value.__name__} if callable(value) else {})
+    result = parameters_of_case({"x": value})
+    assert result == ({"x": value.__name__} if callable(value) else {})
 
 
 def test_a_long_text_is_shortened_and_still_its_own():

@@ -9,10 +9,10 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from hpml_lab import TrainingStep, plan
-from hpml_lab.theory.fitting import Device
-from hpml_lab.workloads.allocations import track
-from hpml_lab.workloads.plans import as_on_gpu, plan_changed
-from hpml_lab.workloads.ways import accumulate, both, recomputable, recompute, ways
+from hpml_lab.memory.fitting import Device
+from hpml_lab.memory.trace import track
+from hpml_lab.memory.ways import accumulate, both, recomputable, recompute, ways
+from hpml_lab.memory.workload_plan import as_on_gpu, plan_changed
 
 BLOCKS = 6
 
@@ -53,7 +53,7 @@ def training(batch_size=8192, width=32):
     return TrainingStep(model, optimizer, functional.cross_entropy, batch)
 
 
-def found(memory_bytes, function=training, **settings):
+def ways_by_name(memory_bytes, function=training, **settings):
     """The ways by the beginning of their names, in their order."""
     device = Device(memory_bytes=memory_bytes)
     now = plan_changed(function, settings, as_on_gpu).fit(device)
@@ -62,7 +62,7 @@ def found(memory_bytes, function=training, **settings):
 
 def test_ways_that_fit_come_first_and_need_less_than_now():
     """With 20 MiB for a step that needs more than 30."""
-    shown = found(20 * 2**20)
+    shown = ways_by_name(20 * 2**20)
     fits = [way.fit.fits for way in shown.values()]
     assert fits == sorted(fits, reverse=True)
     assert set(shown) >= {"bfloat16", "recompute"}
@@ -93,13 +93,13 @@ def test_no_more_blocks_are_recomputed_than_needed():
     device = Device(
         memory_bytes=plan_changed(training, {}, as_on_gpu).fit(Device()).needed_bytes - 1
     )
-    name = found(device.memory_bytes)["recompute"].name
+    name = ways_by_name(device.memory_bytes)["recompute"].name
     count = int(name.split()[1])
     assert name == f"recompute {count} of 6 blocks, blocks.0 to blocks.{count - 1}"
     for blocks, fits in ((count, True), (count - 1, False)):
         change = both(as_on_gpu, partial(recompute, names=[f"blocks.{n}" for n in range(blocks)]))
         assert plan_changed(training, {}, change).fit(device).fits is fits
-    assert found(1)["recompute"].name.startswith("recompute 6 of 6")
+    assert ways_by_name(1)["recompute"].name.startswith("recompute 6 of 6")
 
 
 def test_gradients_that_add_up_are_there_in_the_forward_pass():
@@ -118,7 +118,7 @@ def test_without_a_batch_size_nothing_adds_up():
     def fixed(width=32):
         return training(width=width)
 
-    shown = found(1, fixed)
+    shown = ways_by_name(1, fixed)
     assert "2" not in shown
     assert "recompute" in shown
 
@@ -150,6 +150,6 @@ def test_a_default_batch_size_is_cut_too():
         step.loss, step.compute_loss = None, loss
         return step
 
-    shown = found(12 * 2**20, reluctant)
+    shown = ways_by_name(12 * 2**20, reluctant)
     assert "bfloat16" not in shown
     assert any(way.name.endswith("batch norm sees smaller batches") for way in shown.values())

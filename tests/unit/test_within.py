@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 
-from hpml_lab.verdict.within import fastest
+from hpml_lab.stats.fastest import fastest
 
 
 def test_what_all_processes_share_cancels():
     """Processes differ by half, the cases within each by a tenth: the order is told."""
     first = np.array([1.0, 1.5, 1.2, 0.9, 1.1])
     second = 1.1 * first * [1.0, 1.01, 1.0, 0.99, 1.0]
-    found = fastest({"a": list(first), "b": list(second)})
-    assert (found.best, found.alike, found.is_told) == ("a", (), True)
+    result = fastest({"a": list(first), "b": list(second)})
+    assert (result.best, result.alike, result.is_told) == ("a", (), True)
 
 
 def test_what_the_noise_covers_cannot_be_told():
     """0.960 +- 0.129 against 1.023 +- 0.021 s is no order; a case of twice the time is told."""
-    found = fastest(
+    result = fastest(
         {"x": [0.83, 0.96, 1.09], "y": [1.00, 1.02, 1.04], "z": [2.0, 2.3, 2.5]}, alpha=0.05
     )
-    assert (found.best, found.alike) == ("x", ("y",))
+    assert (result.best, result.alike) == ("x", ("y",))
 
 
 def test_the_interval_by_hand():
@@ -33,8 +33,8 @@ def test_the_interval_by_hand():
 @pytest.mark.parametrize("values", [{"a": [1.0], "b": [2.0]}, {"a": [1.0, 1.0], "b": [2.0]}])
 def test_one_process_tells_no_order(values):
     """Nor do cases that were not measured by the same processes."""
-    found = fastest(values)
-    assert (found.best, found.alike) == ("a", ("b",))
+    result = fastest(values)
+    assert (result.best, result.alike) == ("a", ("b",))
 
 
 def test_a_case_alone_is_the_fastest():

@@ -1,1 +1,1 @@
-"""The answers that published write-ups gave to the lab, and which of them hold."""
+"""The published write-ups' answers to the labs, and their verification."""

@@ -1,4 +1,4 @@
-"""The ledger of published answers: what was stated, what holds, and how that can be seen."""
+"""The ledger of published answers: the claims, their verdicts, and how to check them."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -18,15 +18,15 @@ class Claim:
     """One published answer.
 
     Attributes:
-        id: fixed; starts with the write-up.
-        write_up: its number, such as ``001``.
-        item: the lab's item or question it answers.
-        kind: what sort of statement it is.
+        id: permanent id; starts with the write-up.
+        write_up: number of the write-up, such as ``001``.
+        item: the lab's item or question that it answers.
+        kind: kind of statement.
         claim: the statement.
-        verdict: whether it holds.
-        right_answer: what holds instead, or why it holds.
-        how_to_check: how anyone can see it.
-        quantity: for a claim that a machine decides, the saved quantity that speaks to it.
+        verdict: whether the statement holds.
+        right_answer: the right answer, or why the statement holds.
+        how_to_check: how to check the statement.
+        quantity: for a machine-dependent claim, the saved quantity that decides it.
     """
 
     id: str
@@ -52,7 +52,7 @@ def claims_of(write_up: str | None = None) -> list[Claim]:
     """Returns the claims of one write-up, or of all.
 
     Raises:
-        InputError: for a write-up that the ledger does not have.
+        InputError: for a write-up that is not in the ledger.
     """
     claims = list(ledger().values())
     write_ups = sorted({claim.write_up for claim in claims})

@@ -17,18 +17,18 @@ class Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One printed quantity of a run: `value` or `values`, as text with all its digits.
 
     Attributes:
-        name: what it is, such as ``train_loss``.
+        name: name of the quantity, such as ``train_loss``.
         unit: its unit; ``1`` for none.
-        value: the number, where one was printed.
-        values: the numbers, where a list was printed.
-        per: what one number covers; ``epoch`` is one for each epoch, in order.
-        label: the write-up's own name, where it misleads.
-        axis: meaning of the positions in `values` where they are not epochs.
-        printed: the original notation, where it is no plain number.
-        printed_unit: the original unit, where another one holds.
-        caveat: why the number must not be used as it stands.
-        corrected: what holds instead.
-        corrected_epochs: the epochs that `corrected` is for; all if empty.
+        value: the number, if a single one was printed.
+        values: the numbers, if a list was printed.
+        per: the unit that one number covers; ``epoch`` for one number per epoch, in order.
+        label: the write-up's own name, if it is misleading.
+        axis: meaning of the positions in `values`, if they are not epochs.
+        printed: the original notation, if it is not a plain number.
+        printed_unit: the original unit, if it is wrong.
+        caveat: why the number must not be used as printed.
+        corrected: the corrected number or numbers.
+        corrected_epochs: the epochs of `corrected`; all if empty.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PublishedRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One run of a write-up: what was run, on what, and what was printed."""
+    """One run of a write-up: its configuration, its machine and the printed quantities."""
 
     id: str
     write_up: str
@@ -70,7 +70,7 @@ class LayerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of it."""
+    """The contents of ``published.yaml``."""
 
     format: Literal["1"]
     write_ups: dict[str, dict[str, str]]
@@ -79,13 +79,13 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse(text: bytes) -> Published:
-    """Reads the file's text.
+    """Parses the text of ``published.yaml``.
 
     Raises:
-        DataError: if it is not such a file; names the place.
+        DataError: if the text is invalid; the message names the place.
     """
     try:
-        # The base loader makes text of everything, so that 0.020 stays 0.020; no object is built.
+        # The base loader reads scalars as text, so that 0.020 stays 0.020, and builds no objects.
         tree = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
         return msgspec.convert(tree, Published, strict=False)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
@@ -95,21 +95,21 @@ def parse(text: bytes) -> Published:
 
 @cache
 def published() -> Published:
-    """Returns the numbers that come with the library."""
+    """Returns the published numbers that come with the package."""
     return parse(resources.files(__package__).joinpath("published.yaml").read_bytes())
 
 
 def runs(write_up: str, **config: Any) -> list[PublishedRun]:
-    """Returns the runs of a write-up whose configuration has these values."""
-    found = [run for run in published().runs if run.write_up == write_up]
-    return [run for run in found if config.items() <= run.config.items()]
+    """Returns the runs of a write-up whose configuration contains these values."""
+    of_write_up = [run for run in published().runs if run.write_up == write_up]
+    return [run for run in of_write_up if config.items() <= run.config.items()]
 
 
 def run(run_id: str) -> PublishedRun:
     """Returns one run.
 
     Raises:
-        InputError: if there is none of that id.
+        InputError: if there is no run with that id.
     """
     for candidate in published().runs:
         if candidate.id == run_id:
@@ -133,18 +133,18 @@ def values(run_id: str, name: str) -> list[Decimal]:
     """Returns the printed numbers of a quantity, exact and with their trailing zeros.
 
     Raises:
-        InputError: if there is no such quantity, or it is not all plain numbers.
+        InputError: if there is no such quantity, or not all of it is plain numbers.
     """
-    found = metric(run_id, name)
+    quantity = metric(run_id, name)
     try:
-        return [Decimal(str(text)) for text in found.values or [found.value]]
+        return [Decimal(str(text)) for text in quantity.values or [quantity.value]]
     except InvalidOperation as error:
-        text = found.value or found.values
+        text = quantity.value or quantity.values
         raise InputError(f"{name} of run {run_id} is {text!r}; not a plain number") from error
 
 
 def value(run_id: str, name: str) -> Decimal:
-    """Returns the one printed number of a quantity, exact and with its trailing zeros.
+    """Returns the only printed number of a quantity, exact and with its trailing zeros.
 
     Raises:
         InputError: if there is no such quantity, or it is not one plain number.
@@ -156,7 +156,7 @@ def value(run_id: str, name: str) -> Decimal:
 
 
 def layer_rows(table_id: str) -> list[tuple[str, tuple[int, ...], int]]:
-    """Returns the rows of a printed layer table, those of the table it repeats included.
+    """Returns the rows of a printed layer table, or those of the table that it repeats.
 
     Raises:
         InputError: if there is no such table.

@@ -9,22 +9,22 @@ import click
 from hpml_lab.cli.options import json_option
 
 
-class _Behind(click.Command):
-    """A command that leaves everything behind ``--`` as it is."""
+class _WithPytestArguments(click.Command):
+    """A command that leaves everything after ``--`` as it is."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        own, behind = args, list[str]()
+        own, after = args, list[str]()
         if "--" in args:
             place = args.index("--")
-            own, behind = args[:place], args[place + 1 :]
-        ctx.meta[__name__] = behind
+            own, after = args[:place], args[place + 1 :]
+        ctx.meta[__name__] = after
         return super().parse_args(ctx, own)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return [*super().collect_usage_pieces(ctx), "-- PYTEST_ARGS..."]
 
 
-@click.command(cls=_Behind)
+@click.command(cls=_WithPytestArguments)
 @click.argument("base", metavar="BASE_REV")
 @click.argument("new", metavar="[NEW_REV]", required=False)
 @click.option(
@@ -57,20 +57,20 @@ def ab(
     as it is. Pairs of fresh processes, in random order, are measured until every case is settled or
     the time is spent. Exit status 1: a case has regressed, is missing, or nothing was judged.
     """
-    from hpml_lab.ab.session import Asked, side_by_side
+    from hpml_lab.comparison.ab.revisions import AbRequest, run_ab
     from hpml_lab.report import actions, comparison
 
     drawn = secrets.randbelow(2**32) if seed is None else seed
     arguments = context.meta[__name__]
-    asked = Asked(base, new, arguments, Path.cwd(), budget, alpha, margin, drawn)
-    answer = side_by_side(asked, lambda line: click.echo(line, err=True))
+    request = AbRequest(base, new, arguments, Path.cwd(), budget, alpha, margin, drawn)
+    result = run_ab(request, lambda line: click.echo(line, err=True))
     if as_json:
-        sides = {"base": answer.commits[0], "new": answer.commits[1] or None}
-        record = sides | {"pairs": answer.pairs, "seed": drawn}
-        click.echo(json.dumps(record | comparison.record(answer.comparison)))
+        sides = {"base": result.commits[0], "new": result.commits[1] or None}
+        record = sides | {"pairs": result.pairs, "seed": drawn}
+        click.echo(json.dumps(record | comparison.record(result.comparison)))
     else:
-        text = comparison.render(answer.comparison)
-        text += f"{answer.pairs} pairs, seed {drawn}.\n"
-        click.echo(actions.harmless(text), nl=False)
-    actions.show(answer.comparison, lambda line: click.echo(line, err=as_json))
-    context.exit(answer.comparison.exit)
+        text = comparison.render(result.comparison)
+        text += f"{result.pairs} pairs, seed {drawn}.\n"
+        click.echo(actions.without_commands(text), nl=False)
+    actions.show(result.comparison, lambda line: click.echo(line, err=as_json))
+    context.exit(result.comparison.exit)

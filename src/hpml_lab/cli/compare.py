@@ -12,7 +12,7 @@ from hpml_lab.errors import InputError
 
 
 class ManyFiles(click.Command):
-    """A command whose options for several files take them after one name or after several.
+    """A command whose options for files take several values after one name, or repeat the name.
 
     ``--base a b`` is read as ``--base a --base b``: click's options take a fixed number of values.
     """
@@ -29,7 +29,7 @@ def _takes_several(parameter: click.Parameter) -> bool:
 
 def _repeated(args: list[str], several: set[str]) -> list[str]:
     """Returns the arguments with the option's name before each of its values."""
-    found: list[str] = []
+    expanded: list[str] = []
     option, awaited = "", False
     for arg in args:
         if arg.startswith("-") and arg != "-" and not awaited:
@@ -39,9 +39,9 @@ def _repeated(args: list[str], several: set[str]) -> list[str]:
         elif awaited or not option:
             awaited = False
         else:
-            found.append(option)
-        found.append(arg)
-    return found
+            expanded.append(option)
+        expanded.append(arg)
+    return expanded
 
 
 _files = partial(click.option, multiple=True, type=click.Path(path_type=Path), metavar="FILE...")
@@ -52,7 +52,7 @@ _files = partial(click.option, multiple=True, type=click.Path(path_type=Path), m
 @_files("--new", help="Saved runs of what is compared with it.")
 @_files(
     "--across",
-    help="Instead of both: saved runs of machines to put beside the first, and published ones.",
+    help="Instead of both: saved runs of machines to compare with the first, and published ones.",
 )
 @click.option("--alpha", default=0.01, show_default=True, help="Chance of any false alarm.")
 @click.option(
@@ -84,29 +84,34 @@ def compare(
     for option, files in (("--base", base), ("--new", new)):
         if not files:
             raise InputError(f"{option} is missing; name one or more saved runs")
-    from hpml_lab.history.run import read_run
+    from hpml_lab.comparison.compare import compare as compared
     from hpml_lab.report.comparison import record, render
-    from hpml_lab.verdict.compare import compare as compared
+    from hpml_lab.runs.reading import read_run
 
     runs: list[list[Any]] = [[read_run(file) for file in files] for files in (base, new)]
-    found = compared(*runs, alpha=alpha, margin=margin)
-    text = json.dumps(record(found), allow_nan=False) if as_json else render(found)
+    comparison = compared(*runs, alpha=alpha, margin=margin)
+    text = json.dumps(record(comparison), allow_nan=False) if as_json else render(comparison)
     click.echo(text, nl=as_json)
-    context.exit(found.exit)
+    context.exit(comparison.exit)
 
 
 def _across(files: tuple[Path, ...], alpha: float, as_json: bool) -> str:
-    """Returns what the runs say beside each other and the published machines."""
-    from hpml_lab.claims.machines import published_machines
-    from hpml_lab.history.run import read_run
+    """Returns the cross-machine comparison of the runs and the published machines."""
+    from hpml_lab.comparison.across import across
+    from hpml_lab.comparison.sides import Subject, subjects
+    from hpml_lab.labs.answer import records_fit
+    from hpml_lab.labs.published_machines import published_machines
+    from hpml_lab.labs.questions import CONTRASTS
     from hpml_lab.report.across import answers, record
-    from hpml_lab.report.answers.answer import records_fit
     from hpml_lab.report.terminal import render
-    from hpml_lab.verdict.across import across
-    from hpml_lab.verdict.subjects import Subject, subjects
+    from hpml_lab.runs.reading import read_run
 
     own = subjects([(str(file), read_run(file)) for file in files])
-    published = [Subject(each.name, each.run, each.caveats) for each in published_machines()]
+    published = [
+        Subject(machine.name, machine.run, machine.caveats) for machine in published_machines()
+    ]
     with records_fit():
-        found = across([*own, *published], alpha)
-    return json.dumps(record(found), allow_nan=False) if as_json else render(answers(found))
+        comparison = across([*own, *published], CONTRASTS, alpha)
+    if as_json:
+        return json.dumps(record(comparison), allow_nan=False)
+    return render(answers(comparison))

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hpml_lab.cli.options import json_option, storage_option
+from hpml_lab.text import printable
 
 
 @click.command()
@@ -17,8 +18,8 @@ def history(storage: Path, as_json: bool) -> None:
 
     A file that cannot be read is listed with the reason.
     """
-    from hpml_lab.history.listing import listing
     from hpml_lab.report.history import render
+    from hpml_lab.runs.listing import listing
 
     runs, journals = listing(storage)
     record = {"runs": [*map(asdict, runs)], "journals": [*map(asdict, journals)]}
@@ -34,9 +35,9 @@ def recover(journal: Path | None, storage: Path, as_json: bool) -> None:
 
     The run is marked as incomplete: hpml.missing in it says what it did not get to.
     """
-    from hpml_lab.history.recovery import newest_dead
-    from hpml_lab.history.recovery import recover as save
-    from hpml_lab.history.run import read_run
+    from hpml_lab.runs.reading import read_run
+    from hpml_lab.runs.recovery import newest_dead
+    from hpml_lab.runs.recovery import recover as save
 
     journal = journal or newest_dead(storage)
     file = save(journal)
@@ -47,6 +48,5 @@ def recover(journal: Path | None, storage: Path, as_json: bool) -> None:
         click.echo(json.dumps(record | {"missing": missing, "complete": not missing}))
         return
     for nodeid, processes in missing.items():
-        name = "".join(letter if letter.isprintable() else "?" for letter in nodeid)
-        click.echo(f"Missing: {name} in process {', '.join(map(str, processes))}")
+        click.echo(f"Missing: {printable(nodeid)} in process {', '.join(map(str, processes))}")
     click.echo(f"Saved: {file}, {len(run.benchmarks)} cases")

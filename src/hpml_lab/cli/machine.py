@@ -28,18 +28,17 @@ def machine(fresh: bool, probe: bool, as_json: bool) -> None:
         return
     import msgspec
 
-    from hpml_lab.history.run import Machine
     from hpml_lab.measure.ceilings import ceilings
     from hpml_lab.measure.context import context_bytes
-    from hpml_lab.measure.fingerprint import machine_record
-    from hpml_lab.measure.machine import state
+    from hpml_lab.measure.fingerprint import machine_record, state
     from hpml_lab.report import terminal
     from hpml_lab.report.machine import answers
+    from hpml_lab.runs.machine import Machine
 
     if fresh:
         context_bytes(fresh=True)
     before = state()
-    found = ceilings(lambda: click.echo(_ANNOUNCEMENT, err=True), fresh=fresh)
-    record = machine_record(before, found)
+    rates = ceilings(lambda: click.echo(_ANNOUNCEMENT, err=True), fresh=fresh)
+    record = machine_record(before, rates)
     text = terminal.render(answers(msgspec.convert(record, Machine)))
     click.echo(json.dumps(record) if as_json else text, nl=as_json)

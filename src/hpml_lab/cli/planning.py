@@ -1,4 +1,4 @@
-"""What `hpml-lab predict` plans: a workload, or a named network."""
+"""Plans for `hpml-lab predict`: of a workload, or of a named network."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Any
 from hpml_lab.errors import InputError, NothingFitsError
 
 if TYPE_CHECKING:
-    from hpml_lab.report.answers.answer import Answer
-    from hpml_lab.theory.fitting import Device, Fit
-    from hpml_lab.theory.memory import Step
-    from hpml_lab.theory.timeline import Timeline
-    from hpml_lab.workloads.declared import Workload
+    from hpml_lab.labs.answer import Answer
+    from hpml_lab.memory.fitting import Device, Fit
+    from hpml_lab.memory.optimizer_step import Step
+    from hpml_lab.memory.timeline import Timeline
+    from hpml_lab.training.workload import Workload
 
 _BATCH = "batch_size"
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What was planned, ready to be shown.
+    """The plan of a step, ready to be shown.
 
     Attributes:
-        title: in a line.
-        timeline: the step.
-        fit: on a GPU.
-        record: as JSON takes it.
-        answers: as tables.
+        title: one line that names the step.
+        timeline: memory over the step.
+        fit: the fit of the step on a GPU.
+        record: the plan as a JSON record.
+        answers: the plan as tables.
     """
 
     title: str
@@ -41,18 +41,18 @@ def of_workload(
     """Plans a declared step.
 
     Args:
-        name: of the workload.
+        name: the workload.
         settings: texts such as ``width=64``.
-        batch: sets its parameter ``batch_size``; None to leave it.
-        device: that it is to fit into.
+        batch: the value of its parameter ``batch_size``; None to leave it.
+        device: the GPU memory that it must fit into.
         table: whether to plan other batches too.
 
     Raises:
         InputError: for what is no workload, or a step that cannot be planned.
     """
-    from hpml_lab.report import workload_plan
-    from hpml_lab.workloads.declared import has_setting, parsed, workload
-    from hpml_lab.workloads.plans import as_on_gpu, plan, plan_changed
+    from hpml_lab.memory.workload_plan import as_on_gpu, plan, plan_changed
+    from hpml_lab.report import prediction
+    from hpml_lab.training.workload import has_setting, parsed, workload
 
     function = workload(name)
     texts = dict(_pair(text) for text in settings)
@@ -62,7 +62,7 @@ def of_workload(
     fit = plan_changed(function, values, as_on_gpu).fit(device)
     sized = has_setting(function, _BATCH)
     wanted = device.memory_bytes is not None and sized
-    found = workload_plan.WorkloadPlan(
+    planned = prediction.WorkloadPlan(
         name,
         values,
         plan(function, **values),
@@ -73,11 +73,11 @@ def of_workload(
     )
     return _with_ways(
         Planned(
-            workload_plan.title(found),
-            found.plan.timeline,
+            prediction.workload_title(planned),
+            planned.plan.timeline,
             fit,
-            workload_plan.record(found),
-            workload_plan.answers(found),
+            prediction.workload_record(planned),
+            prediction.workload_answers(planned),
         ),
         function,
         values,
@@ -85,7 +85,7 @@ def of_workload(
 
 
 def _largest(function: "Workload", device: "Device", values: Mapping[str, Any]) -> int | str:
-    from hpml_lab.workloads.plans import plan_largest_batch
+    from hpml_lab.memory.workload_plan import plan_largest_batch
 
     try:
         return plan_largest_batch(function, device, values)
@@ -96,10 +96,10 @@ def _largest(function: "Workload", device: "Device", values: Mapping[str, Any]) 
 
 
 def _batches(function: "Workload", values: Mapping[str, Any]) -> list[dict[str, int]]:
+    from hpml_lab.memory.largest_batch import Batches
+    from hpml_lab.memory.workload_plan import plan
     from hpml_lab.report.prediction import batch_table
-    from hpml_lab.theory.batches import Batches
-    from hpml_lab.workloads.declared import setting
-    from hpml_lab.workloads.plans import plan
+    from hpml_lab.training.workload import setting
 
     timelines = Batches(lambda size: plan(function, **{**values, _BATCH: size}).timeline)
     return batch_table(timelines, setting(function, values, _BATCH))
@@ -125,18 +125,18 @@ def of_network(
         classes: outputs of its last layer; None for the usual number.
         image: the side of square images in pixels; None for the usual one.
         checkpoint: paths of the blocks that are recomputed.
-        channels_last: whether weights and images lie in memory channel by channel.
+        channels_last: whether weights and images are in channels-last format.
         width: channels of the first stage of ``resnet18-cifar``; None for the lab's.
         batch_norm: whether it has batch norms.
-        device: that it is to fit into.
+        device: the GPU memory that it must fit into.
         table: whether to plan other batches and optimizers too.
-        **asked: how it is trained, as `theory.memory.Step` but for its implementation.
+        **asked: how it is trained, as `memory.optimizer_step.Step` but for its implementation.
 
     Raises:
         InputError: for an unknown name, or a step that is not possible.
     """
+    from hpml_lab.memory.network_plan import planned_network
     from hpml_lab.report import prediction as shown
-    from hpml_lab.workloads.prediction import planned_network
 
     step = _step(**asked)
     planned = planned_network(
@@ -149,44 +149,54 @@ def of_network(
         channels_last=channels_last,
     )
     timeline, fit = planned.plan(step), planned.fit(step, device)
-    found = shown.Prediction(
+    predicted = shown.Prediction(
         planned,
         step,
         planned.numbers(step),
         timeline,
         fit,
         largest_batch=shown.largest_batch(planned, step, device),
-        batches=shown.batch_table(lambda b: planned.plan(step.of(b)), step.batch) if table else [],
+        batches=shown.batch_table(lambda b: planned.plan(step.with_batch_size(b)), step.batch_size)
+        if table
+        else [],
         optimizers=shown.optimizer_table(planned, step, device) if table else [],
     )
-    result = Planned(shown.title(found), timeline, fit, shown.record(found), shown.answers(found))
+    result = Planned(
+        shown.title(predicted), timeline, fit, shown.record(predicted), shown.answers(predicted)
+    )
     if fit.fits is not False or checkpoint or channels_last or not batch_norm or width:
         return result
-    from hpml_lab.workloads.network_step import network_step
+    from hpml_lab.memory.training_plan import network_step
 
     declared = network_step(network, planned.classes, planned.image, step)
-    return _with_ways(result, declared, {_BATCH: step.batch})
+    return _with_ways(result, declared, {_BATCH: step.batch_size})
 
 
-def _with_ways(found: Planned, function: "Workload", values: Mapping[str, Any]) -> Planned:
-    """Adds what would make a step fit that does not."""
-    if found.fit.fits is not False:
-        return found
-    from hpml_lab.report.ways import ways_answer, ways_record
-    from hpml_lab.workloads.ways import ways
+def _with_ways(planned: Planned, function: "Workload", values: Mapping[str, Any]) -> Planned:
+    """Adds changes that would make a step fit, if it does not."""
+    if planned.fit.fits is not False:
+        return planned
+    from hpml_lab.memory.ways import ways
+    from hpml_lab.report.fit import ways_answer, ways_record
 
-    ways_found = ways(function, values, found.fit.device, found.fit)
+    changes = ways(function, values, planned.fit.device, planned.fit)
     return replace(
-        found,
-        record=found.record | {"ways": ways_record(ways_found)},
-        answers=[*found.answers, ways_answer(found.title, ways_found)],
+        planned,
+        record=planned.record | {"ways": ways_record(changes)},
+        answers=[*planned.answers, ways_answer(planned.title, changes)],
     )
 
 
-def _step(foreach: bool, fused: bool, **asked: Any) -> "Step":
-    from hpml_lab.theory.memory import Step
+def _step(foreach: bool, fused: bool, optimizer: str, momentum: float, **asked: Any) -> "Step":
+    """Returns the requested step; a name such as ``sgd-momentum`` sets what it does in `train`."""
+    from hpml_lab.memory.optimizer_step import Step
+    from hpml_lab.theory.optimizers import NAMED
 
-    return Step(implementation="fused" if fused else "foreach" if foreach else "loop", **asked)
+    optimizer, own = NAMED.get(optimizer, (optimizer, {}))
+    momentum = momentum or own.get("momentum", 0)
+    asked["nesterov"] = asked["nesterov"] or own.get("nesterov", False)
+    implementation = "fused" if fused else "foreach" if foreach else "for-loop"
+    return Step(optimizer=optimizer, implementation=implementation, momentum=momentum, **asked)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -15,19 +15,24 @@ from hpml_lab.errors import InputError
 from hpml_lab.units import parse_bytes
 
 if TYPE_CHECKING:
-    from hpml_lab.report.answers.answer import Answer
-    from hpml_lab.theory.fitting import Device
-    from hpml_lab.theory.timeline import Timeline
+    from hpml_lab.labs.answer import Answer
+    from hpml_lab.memory.fitting import Device
+    from hpml_lab.memory.timeline import Timeline
 
 
 @click.command()
 @click.argument("workload", required=False)
 @click.option("--network", help="resnet18-cifar, resnet50, torchvision:NAME, ...")
 @click.option("--set", "settings", multiple=True, help="NAME=VALUE: a parameter of the workload.")
-@click.option("--batch", type=int, help="Samples a step.")
+@click.option("--batch", "--batch-size", "batch_size", type=int, help="Samples a step.")
 @click.option("--image", type=int, help="Side of the images in pixels.  [default: 32 or 224]")
 @click.option("--classes", type=int, help="Outputs of the last layer.  [default: 10 or 1000]")
-@click.option("--optimizer", default="sgd", show_default=True, help="One of torch.optim's.")
+@click.option(
+    "--optimizer",
+    default="sgd",
+    show_default=True,
+    help="As in hpml-lab train: sgd, sgd-momentum, adam, ...",
+)
 @click.option("--momentum", default=0.0, help="Of sgd or rmsprop.")
 @click.option("--nesterov", is_flag=True, help="Of sgd.")
 @click.option("--amsgrad", is_flag=True, help="Of adam or adamw.")
@@ -35,7 +40,10 @@ if TYPE_CHECKING:
 @click.option("--weight-decay", default=0.0, help="Any but 0 needs a temporary.")
 @click.option("--foreach/--no-foreach", default=True, help="All tensors at once, or a loop.")
 @click.option("--fused", is_flag=True, help="The optimizer's step in one kernel.")
-@click.option("--dtype", default="float32", show_default=True, help="bfloat16 is autocast.")
+@click.option(
+    "--dtype", "--precision", "precision", default="float32", show_default=True,
+    help="bfloat16 is autocast.",
+)  # fmt: skip
 @click.option("--accumulate", default=1, help="Passes before a step of the optimizer.")
 @click.option("--keep-gradients", is_flag=True, help="Zeroed instead of set to None.")
 @click.option("--checkpoint", multiple=True, help="A block to recompute, such as layer1.0.")
@@ -57,7 +65,7 @@ def predict(
     /,
     workload: str | None,
     settings: tuple[str, ...],
-    batch: int | None,
+    batch_size: int | None,
     table: bool,
     picture: Path | None,
     check: bool,
@@ -76,26 +84,26 @@ def predict(
     if workload is not None:
         _refuse_network_options(context)
         with _uncollected():
-            found = of_workload(workload, settings, batch, device, table=table)
+            planned = of_workload(workload, settings, batch_size, device, table=table)
     else:
-        if asked["network"] is None or batch is None:
+        if asked["network"] is None or batch_size is None:
             raise InputError(
                 "nothing to plan; give a workload such as FILE.py:NAME, or --network NAME --batch N"
             )
         if settings:
             raise InputError("--set is for a workload such as FILE.py:NAME; give one")
         with _uncollected():
-            found = of_network(batch=batch, device=device, table=table, **asked)
-    _print(as_json, found.record, found.answers)
+            planned = of_network(batch_size=batch_size, device=device, table=table, **asked)
+    _print(as_json, planned.record, planned.answers)
     if picture is not None:
-        _draw(picture, found.timeline, found.title)
-    if check and not found.fit.fits:
+        _draw(picture, planned.timeline, planned.title)
+    if check and not planned.fit.fits:
         context.exit(1)
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Looking for cycles among a plan's many events would take a third of the command's time."""
+    """Pauses garbage collection, a third of the command's time for the many events of a plan."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -106,13 +114,13 @@ def _uncollected() -> Iterator[None]:
 
 
 _FOR_WORKLOADS = frozenset({
-    "workload", "settings", "batch", "device_memory", "gpu", "gpu_capability", "gpu_context",
+    "workload", "settings", "batch_size", "device_memory", "gpu", "gpu_capability", "gpu_context",
     "margin", "check", "table", "picture", "as_json",
 })  # fmt: skip
 
 
 def _refuse_network_options(context: click.Context) -> None:
-    """Refuses options that a workload says itself.
+    """Refuses options that a workload decides itself.
 
     Raises:
         InputError: for the first of them.
@@ -129,15 +137,15 @@ def _refuse_network_options(context: click.Context) -> None:
 
 def _draw(picture: Path | None, timeline: "Timeline", title: str) -> None:
     if picture is not None:
-        from hpml_lab.report.figures import draw_memory
+        from hpml_lab.labs.memory_plan.figure import draw_memory
 
         draw_memory(timeline, title, picture)
 
 
-def _print(as_json: bool, record: dict[str, Any], found: "list[Answer]") -> None:
+def _print(as_json: bool, record: dict[str, Any], tables: "list[Answer]") -> None:
     from hpml_lab.report import terminal
 
-    click.echo(json.dumps(record) if as_json else terminal.render(found), nl=as_json)
+    click.echo(json.dumps(record) if as_json else terminal.render(tables), nl=as_json)
 
 
 def _device(
@@ -147,9 +155,8 @@ def _device(
     gpu_context: str | None,
     margin: float,
 ) -> "Device":
-    from hpml_lab.theory.cards import card
-    from hpml_lab.theory.fitting import Device
-    from hpml_lab.theory.gpu_memory import workspace_bytes
+    from hpml_lab.memory.fitting import Device, card
+    from hpml_lab.memory.gpu import workspace_bytes
 
     if gpu is not None and device_memory is not None:
         raise InputError("--gpu and --device-memory both say the memory; give one of them")
@@ -170,7 +177,7 @@ def _device(
 
 
 def _probed_bytes() -> int | None:
-    """Returns the largest workspace that a probe of this machine's GPU saw."""
+    """Returns the bytes of the largest workspace that a probe of this machine's GPU measured."""
     from hpml_lab.measure.probe import recall
 
     seen = recall().get("workspace_tf32_bytes")
@@ -190,10 +197,10 @@ def _context_bytes(given: str | None) -> int | None:
     if given == "measure":
         from hpml_lab.measure.context import context_bytes
 
-        found = context_bytes()
-        if found is None:
+        measured = context_bytes()
+        if measured is None:
             raise InputError("--gpu-context measure needs an NVIDIA GPU here; give its bytes")
-        return found
+        return measured
     if not given.isdecimal():
         raise InputError(f"--gpu-context {given!r} is neither a number of bytes nor measure")
     return int(given)

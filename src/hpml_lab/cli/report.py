@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from hpml_lab.cli.options import json_option, storage_option
-from hpml_lab.files import write_whole
+from hpml_lab.files import atomic_write
 
 _FORMATS = ("html", "markdown")
 
@@ -24,19 +24,19 @@ def report(
 ) -> None:
     """Write all that saved runs say into one page (default: the last run).
 
-    The page holds no script and fetches nothing. Several runs are put beside each other first.
+    The page holds no script and fetches nothing. Several runs are compared first.
     """
-    from hpml_lab.history.run import read_run
-    from hpml_lab.history.store import latest
+    from hpml_lab.comparison.sides import subjects
     from hpml_lab.report import html, markdown_document
     from hpml_lab.report.document import document
-    from hpml_lab.verdict.subjects import subjects
+    from hpml_lab.runs.reading import read_run
+    from hpml_lab.runs.store import latest
 
     kind = kind or ("markdown" if output.suffix in (".md", ".markdown") else "html")
     render = html.render if kind == "html" else markdown_document.render
     paths = list(files) or [latest(storage)]
     runs = [(str(path), read_run(path)) for path in paths]
     page = render(document(subjects(runs))).encode()
-    write_whole(output, page)
+    atomic_write(output, page)
     done = {"written": str(output), "format": kind, "bytes": len(page), "runs": [*map(str, paths)]}
     click.echo(json.dumps(done) if as_json else f"Written: {output}")

@@ -11,7 +11,7 @@ from hpml_lab.cli.options import json_option, storage_option
 from hpml_lab.errors import InputError, RunFileError, unknown
 
 if TYPE_CHECKING:
-    from hpml_lab.history.summary import Summary
+    from hpml_lab.runs.summary import Summary
 
 
 @click.command()
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 @json_option
 def trend(storage: Path, machine: str | None, alpha: float, as_json: bool) -> None:
     """Print which cases moved over a machine's history, by how much, and at which run."""
-    from hpml_lab.history.store import saved_runs
-    from hpml_lab.history.summary import summarise
+    from hpml_lab.comparison import trend as trends
     from hpml_lab.report.trend import record, render
-    from hpml_lab.verdict import trend as trends
+    from hpml_lab.runs.store import saved_runs
+    from hpml_lab.runs.summary import summarise
 
-    found = list(summarise(saved_runs(storage)))
-    for error in found:
+    summaries = list(summarise(saved_runs(storage)))
+    for error in summaries:
         if isinstance(error, RunFileError):
             click.echo(f"hpml-lab: skipped: {error}", err=True)
-    runs = [run for run in found if not isinstance(run, RunFileError)]
+    runs = [run for run in summaries if not isinstance(run, RunFileError)]
     if not runs:
         raise InputError(f"no saved run under {str(storage)!r}; make one with: make bench")
     chosen = _of_machine(runs, machine)
@@ -48,11 +48,11 @@ def trend(storage: Path, machine: str | None, alpha: float, as_json: bool) -> No
 
 
 def _of_machine(runs: list["Summary"], machine: str | None) -> list["Summary"]:
-    """Returns the runs of a machine, or of the one with most runs in the folder that is named."""
+    """Returns the runs of a machine; for a folder's name, of the machine in it with most runs."""
     known = Counter(run.machine for run in runs)
     named = machine or max(runs, key=lambda run: run.time).machine
     if named not in known:
-        within = [each for each in sorted(known) if each.partition("/")[0] == named]
+        within = [name for name in sorted(known) if name.partition("/")[0] == named]
         if not within:
             raise unknown("machine", named, sorted(known))
         named = max(within, key=known.__getitem__)

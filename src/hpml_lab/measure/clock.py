@@ -1,4 +1,4 @@
-"""Time, as a seam: the host's clock, and waiting for the device to finish."""
+"""Clocks: monotonic host time, device synchronisation, and device events."""
 
 import sys
 import time
@@ -9,26 +9,26 @@ from typing import Any, Protocol
 from hpml_lab.errors import InputError
 
 _TICKS = 9
-_MOST_READINGS = 1_000  # until it moves; one that a test moves does not
+_MOST_READINGS = 1_000  # until the clock advances; a test's clock may stand still
 
 
 class Clock(Protocol):
     """A monotonic clock and the device whose work it times."""
 
     def now_s(self) -> float:
-        """Returns monotonic seconds; only differences mean anything."""
+        """Returns monotonic seconds; only differences are meaningful."""
         ...
 
     def synchronise(self) -> None:
-        """Returns when the device has finished all work given to it."""
+        """Blocks until the device has finished all submitted work."""
         ...
 
     def mark(self) -> Any:
-        """Notes a moment in the device's own work; None where the host's time is the device's."""
+        """Records an event in the device's stream; None where host time is device time."""
         ...
 
     def between_s(self, first: Any, last: Any) -> float | None:
-        """Returns the device's seconds between two marks, once it has been waited for."""
+        """Returns the device seconds between two marks, after a synchronisation."""
         ...
 
 
@@ -40,25 +40,25 @@ class HostClock:
         return time.perf_counter_ns() * 1e-9
 
     def synchronise(self) -> None:
-        """Does nothing: there is nothing to wait for."""
+        """Does nothing: the device is the host."""
 
     def mark(self) -> Any:
         """Returns None."""
         return None
 
     def between_s(self, first: Any, last: Any) -> float | None:  # noqa: ARG002
-        """Returns None: the host has timed it."""
+        """Returns None: host time is device time."""
         return None
 
 
 class DeviceClock(HostClock):
-    """The clock of whatever is at work when it is read.
+    """A clock that synchronises every accelerator in use.
 
-    Accelerators work behind the host's back, and a call may begin to use one that was idle before,
-    so each reading asks anew which are in use.
+    Accelerators work asynchronously, and a call may begin to use one that was idle before, so each
+    reading looks up which are in use.
 
     Args:
-        accelerators: gives those in use; a fake stands in where there is none.
+        accelerators: Returns the accelerators in use; tests pass a fake.
     """
 
     def __init__(self, accelerators: Callable[[], Sequence[Any]] | None = None) -> None:
@@ -70,7 +70,7 @@ class DeviceClock(HostClock):
             sys.modules["torch"].accelerator.synchronize(device)
 
     def mark(self) -> Any:
-        """Returns an event behind the work given to CUDA's current stream; None without CUDA."""
+        """Records a CUDA event in the current stream; None without CUDA."""
         if not any(device.type == "cuda" for device in self._accelerators()):
             return None
         event = sys.modules["torch"].cuda.Event(enable_timing=True)
@@ -78,19 +78,19 @@ class DeviceClock(HostClock):
         return event
 
     def between_s(self, first: Any, last: Any) -> float | None:
-        """Returns the seconds between two events of the device; None where there are not two."""
+        """Returns the seconds between two CUDA events; None if one is missing."""
         if first is None or last is None:
             return None
         return float(first.elapsed_time(last)) * 1e-3
 
 
 def in_use() -> list[Any]:
-    """Returns the devices of the accelerator that this process has work on, the current one first.
+    """Returns the accelerator devices that this process uses, the current one first.
 
     Returns:
-        `torch.device` of each; none where torch is not imported or no accelerator has been used.
+        One `torch.device` per device; none if torch is not imported or no accelerator was used.
     """
-    torch = sys.modules.get("torch")  # who has not imported it has nothing on a device
+    torch = sys.modules.get("torch")  # without the import nothing is on a device
     if torch is None or not _is_begun(torch):
         return []
     current = torch.accelerator.current_device_index()
@@ -109,7 +109,7 @@ def _is_begun(torch: Any) -> bool:
 
 
 def _is_held(torch: Any, kind: str, index: int) -> bool:
-    """Returns whether a device holds memory of ours; to wait for another would start it."""
+    """Whether this process holds memory on a device; to synchronise another would start it."""
     reserved = getattr(torch.get_device_module(kind), "memory_reserved", None)
     return bool(reserved and reserved(index))
 
@@ -118,34 +118,34 @@ def clock_for(*devices: object) -> Clock:
     """Returns the clock for work on the given devices, and on any that the work begins to use.
 
     Args:
-        *devices: names or `torch.device`, such as ``cpu`` or ``cuda:0``.
+        *devices: Names or `torch.device` objects, such as ``cpu`` or ``cuda:0``.
 
     Raises:
-        InputError: for a device that cannot be waited for, so that its work cannot be timed.
+        InputError: for a device that cannot be synchronised, so that its work cannot be timed.
     """
     for kind in sorted({str(device).partition(":")[0] for device in devices} - {"cpu"}):
         if kind != (known := _accelerator()):
-            here = f"cpu and {known}" if known else "cpu"
+            supported = f"cpu and {known}" if known else "cpu"
             raise InputError(
                 f"device {kind!r} cannot be waited for, so work on it cannot be timed; this torch "
-                f"can wait for: {here}"
+                f"can wait for: {supported}"
             )
     return DeviceClock()
 
 
 def _accelerator() -> str | None:
-    """Returns the kind of accelerator that torch was built for; None if for none."""
-    import torch  # whoever times a step without it does not wait for its import
+    """Returns the kind of accelerator that torch was built for; None for a CPU build."""
+    import torch  # a step without torch does not wait for the import
 
-    found = torch.accelerator.current_accelerator()
-    return found.type if found else None
+    device = torch.accelerator.current_accelerator()
+    return device.type if device else None
 
 
 def tick_s(clock: Clock) -> float:
-    """Returns the least time that can be read: a clock's resolution or its cost, what is more.
+    """Returns the resolution of a clock or the cost of reading it, whichever is larger.
 
     Returns:
-        the median of a few; 0 of a clock that stands still.
+        The median of a few readings; 0 for a clock that stands still.
     """
     return median(_one_tick_s(clock) for _ in range(_TICKS))
 

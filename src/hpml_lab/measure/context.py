@@ -1,26 +1,26 @@
-"""What CUDA takes of a GPU before the first tensor."""
+"""Size of the CUDA context: GPU memory in use before the first tensor."""
 
 from typing import Any
 
 import pynvml
 import torch
 
-from hpml_lab.measure import kept
-from hpml_lab.measure.fresh import in_fresh_process
+from hpml_lab.measure import machine_cache
 from hpml_lab.measure.gpus import used_bytes
+from hpml_lab.measure.subprocess_call import in_fresh_process
 
-METHOD = 1  # raise it when what is measured, or how, changes
+METHOD = 1  # increment it when the measurement changes
 _NAME = "context"
 
 
 def context_bytes(*, fresh: bool = False) -> int | None:
-    """Returns the bytes that CUDA's context takes, measured in a fresh process once.
+    """Returns the size of a CUDA context in bytes, measured once in a fresh process.
 
-    They are kept in the cache folder for the machine and its software. Nothing else may start or
-    end on the GPU while they are measured.
+    It is kept in the cache folder for the machine and its software. No other process may start or
+    end on the GPU during the measurement.
 
     Args:
-        fresh: measure them even if they are known.
+        fresh: Measure it even if the cache folder has it.
 
     Returns:
         None without an NVIDIA GPU.
@@ -28,25 +28,25 @@ def context_bytes(*, fresh: bool = False) -> int | None:
     Raises:
         MeasurementError: if the process fails.
     """
-    known: int | None = None if fresh else kept.recall(_NAME, METHOD, int)
+    known: int | None = None if fresh else machine_cache.recall(_NAME, METHOD, int)
     if known is not None:
         return known
-    found = in_fresh_process(context_growth)
-    if found is None:
+    growth = in_fresh_process(context_growth)
+    if growth is None:
         return None
-    if found > 0:  # else something else has let go of more meanwhile
-        kept.keep(_NAME, METHOD, int(found))
-    return int(found)
+    if growth > 0:  # else another process freed more memory meanwhile
+        machine_cache.keep(_NAME, METHOD, int(growth))
+    return int(growth)
 
 
 def context_growth(cuda: Any = torch.cuda, nvml: Any = pynvml) -> int | None:
-    """Starts CUDA and returns by how much more of a GPU is then in use, in bytes.
+    """Starts CUDA and returns the growth of the GPU memory in use, in bytes.
 
-    Means something only in a process that has not started CUDA.
+    Valid only in a process that has not started CUDA.
 
     Args:
-        cuda: what to start.
-        nvml: who says what is in use, also before CUDA is started.
+        cuda: `torch.cuda`, or a fake.
+        nvml: Reads the memory in use, also before CUDA is started.
 
     Returns:
         None without an NVIDIA GPU.
@@ -56,4 +56,4 @@ def context_growth(cuda: Any = torch.cuda, nvml: Any = pynvml) -> int | None:
         return None
     cuda.mem_get_info()  # the first call that needs a context
     after = used_bytes(nvml)
-    return max(after[uuid] - before[uuid] for uuid in before)  # of the one GPU that has it
+    return max(after[uuid] - before[uuid] for uuid in before)  # on the one GPU that has the context

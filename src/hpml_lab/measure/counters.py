@@ -1,4 +1,4 @@
-"""Exact counts: of a network, and of a step that is run."""
+"""Counts of a step: parameters, FLOP, operators, kernel launches, bytes moved, memory."""
 
 import os
 import re
@@ -12,14 +12,13 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from hpml_lab.measure.memory import step_memory
-from hpml_lab.measure.out_of_memory import give_back
+from hpml_lab.measure.out_of_memory import release_cached_memory
 from hpml_lab.measure.subject import Subject
-from hpml_lab.workloads.batches import own_bytes, tensors
-from hpml_lab.workloads.operators import OperatorCounter
-from hpml_lab.workloads.optimizer_state import optimizer_state
-from hpml_lab.workloads.summary import summarise
-from hpml_lab.workloads.traffic import traffic
+from hpml_lab.memory.network_counts import summarise, traffic
+from hpml_lab.memory.readings import step_memory
+from hpml_lab.training.batches import own_bytes, tensors
+from hpml_lab.training.flops import OperatorCounter
+from hpml_lab.training.optimizers import optimizer_state
 
 _LAUNCHES = re.compile(r"cu(da)?Launch(Cooperative)?Kernel|cu(da)?GraphLaunch")
 
@@ -27,16 +26,17 @@ _LAUNCHES = re.compile(r"cu(da)?Launch(Cooperative)?Kernel|cu(da)?GraphLaunch")
 def network_counters(
     model: nn.Module, input_shape: tuple[int, ...] = (3, 32, 32), precision: str = "float32"
 ) -> dict[str, int]:
-    """Returns the counts of `workloads.summary.Summary`, and what a step dispatches and moves.
+    """Returns the counts of a network: its summary, and the operators and bytes of a step.
 
     Args:
-        model: not compiled; left as it was.
-        input_shape: shape of one sample, without the batch.
+        model: Not compiled; left unchanged.
+        input_shape: Shape of one sample, without the batch.
         precision: ``float32``, or ``bfloat16`` for autocast.
 
     Returns:
-        the summary's counts by name, without the layer table; ``operators``,
-        ``naive_bytes_per_sample`` and ``naive_bytes_per_step`` as in `workloads.traffic.Traffic`.
+        The counts of `memory.network_counts.Summary` by name, without the layers; ``operators``,
+        ``naive_bytes_per_sample`` and ``naive_bytes_per_step`` as in
+        `memory.network_counts.Traffic`.
     """
     counts = dict(vars(summarise(model, input_shape)))
     del counts["layers"]
@@ -50,12 +50,12 @@ def network_counters(
 
 @dataclass
 class Counts:
-    """What was counted of a step.
+    """Counts of a step.
 
     Attributes:
-        counters: exact integers by name.
-        memory: bytes by name.
-        flags: what could not be counted, or is left out, in a sentence each.
+        counters: Exact integers by name.
+        memory: Bytes by name.
+        flags: One sentence for each count that failed or is incomplete.
     """
 
     counters: dict[str, int] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Counts:
     flags: list[str] = field(default_factory=list)
 
     def add(self, what: str, kept: dict[str, int], count: Callable[[], dict[str, int]]) -> None:
-        """Adds what can be counted; an error of the count becomes a flag that names it."""
+        """Adds counts to `kept`; an error of the count becomes a flag that names it."""
         try:
             kept |= count()
         except Exception as error:  # noqa: BLE001 - a measured time is not lost to a count
@@ -74,21 +74,21 @@ class Counts:
 def count_step(
     step: Callable[[], Any], subject: Subject, *, calls: int = 1, compiled: bool = False
 ) -> Counts:
-    """Counts a step that has run before; it takes a few further steps.
+    """Counts a step that has run before; it runs a few additional steps.
 
     Args:
-        step: of which the subject is told.
-        subject: what it works on; what is not known of it is not counted.
-        calls: so many are one cycle; counts are of one call, to the nearest whole number.
-        compiled: whether any of it is compiled, so that its operators are not dispatched; FLOP are
-            those of the same step, not compiled.
+        step: The step that the subject describes.
+        subject: Its model, optimizer and batch; what is unknown is not counted.
+        calls: Calls per cycle; counts are per call, rounded to a whole number.
+        compiled: Whether any of it is compiled, so that its operators are not dispatched; FLOP are
+            those of the same step in eager mode.
 
     Returns:
-        ``parameters`` (elements), ``sample_bytes`` (of the batch, targets included), those of
-        `optimizer_state`, ``step_flops`` (multiply-add = 2), ``step_operators`` (dispatched that
-        launch work), ``step_moved_bytes`` (what they read and write), ``kernel_launches`` on CUDA,
-        where a replayed graph counts once and which is left out where the driver tells of none;
-        and the memory of `step_memory`.
+        ``parameters`` (elements), ``sample_bytes`` (of the batch, targets included), the counts
+        of `optimizer_state`, ``step_flops`` (multiply-add = 2), ``step_operators`` (dispatched
+        that launch work), ``step_moved_bytes`` (bytes they read and write), ``kernel_launches`` on
+        CUDA, where a replayed graph counts once, left out if the profiler sees none; and the
+        memory of `step_memory`.
     """
     counts = Counts()
     if subject.models:
@@ -105,7 +105,7 @@ def count_step(
         launches = partial(_launches, step)
         counts.add("kernel_launches", counts.counters, launches)
     if compiled:
-        give_back()  # what the compiler tried and what graphs warmed up with would be reserved
+        release_cached_memory()  # else that of autotuning and graph warm-up would count as reserved
     if device in {"cpu", "cuda"}:
         counts.add("memory", counts.memory, lambda: step_memory(step, device, calls))
     else:
@@ -114,8 +114,8 @@ def count_step(
 
 
 def _parameters(subject: Subject) -> dict[str, int]:
-    held = {id(p): p for model in subject.models for p in model.parameters()}
-    return {"parameters": sum(p.numel() for p in held.values())}
+    unique = {id(p): p for model in subject.models for p in model.parameters()}
+    return {"parameters": sum(p.numel() for p in unique.values())}
 
 
 def _sample_bytes(subject: Subject, flags: list[str]) -> dict[str, int]:
@@ -125,8 +125,8 @@ def _sample_bytes(subject: Subject, flags: list[str]) -> dict[str, int]:
             "its tensors do not agree on dimension 0 or it may be another; give samples="
         )
         return {}
-    held = sum(own_bytes(tensor) for tensor in tensors(subject.batch))
-    return {"sample_bytes": held // subject.samples}
+    batch_bytes = sum(own_bytes(tensor) for tensor in tensors(subject.batch))
+    return {"sample_bytes": batch_bytes // subject.samples}
 
 
 def _dispatched(
@@ -138,28 +138,28 @@ def _dispatched(
             step()
     if seen.left_out:
         flags.append(f"step_flops leaves out: {', '.join(sorted(seen.left_out))}")
-    found = {"step_flops": seen.flops}
+    counts = {"step_flops": seen.flops}
     if compiled:
         flags.append("step_operators is not counted: the step is compiled")
     else:
-        found |= {"step_operators": seen.operators, "step_moved_bytes": seen.moved_bytes}
-    return {name: round(number / calls) for name, number in found.items()}
+        counts |= {"step_operators": seen.operators, "step_moved_bytes": seen.moved_bytes}
+    return {name: round(number / calls) for name, number in counts.items()}
 
 
 def _launches(step: Callable[[], Any]) -> dict[str, int]:
-    # Without permission for CUPTI the profiler sees no call of the driver.
+    # Without permission for CUPTI the profiler sees no driver call.
     if launches := kernel_launches(profiled(step)):
         return {"kernel_launches": launches}
     return {}
 
 
 def kernel_launches(events: Iterable[Any]) -> int:
-    """Returns how many calls of CUDA's runtime or driver launch a kernel or a graph of kernels.
+    """Returns the number of CUDA runtime or driver calls that launch a kernel or a CUDA graph.
 
-    A call of the driver within one of the runtime is the same launch.
+    A driver call within a runtime call is the same launch.
 
     Args:
-        events: as `profiled` gives them.
+        events: As `profiled` returns them.
     """
     calls = [event for event in events if _LAUNCHES.match(event.name)]
     ended: dict[int, float] = {}
@@ -172,14 +172,14 @@ def kernel_launches(events: Iterable[Any]) -> int:
 
 
 def profiled(step: Callable[[], Any]) -> list[Any]:
-    """Returns the events of torch's profiler during a step: the host's calls, and CUDA's kernels.
+    """Returns the events of torch's profiler during a step: host calls and CUDA kernels.
 
-    Each has a ``name``, a ``device_type``, a ``thread`` and a ``time_range``.
+    Each event has a ``name``, a ``device_type``, a ``thread`` and a ``time_range``.
     """
-    # Else CUPTI stays attached behind the profile, and what is timed later is slower by a tenth
-    # (pytorch issue 144455).
+    # Else CUPTI stays attached after the profile, and later timings are 10 % slower (pytorch issue
+    # 144455).
     os.environ.setdefault("TEARDOWN_CUPTI", "1")
-    torch.compiler.cudagraph_mark_step_begin()  # a graph may write over what the last step gave
+    torch.compiler.cudagraph_mark_step_begin()  # a graph may overwrite outputs of the last step
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as seen:
         step()
     return list(seen.events() or [])

@@ -1,4 +1,4 @@
-"""What the machine did to a measurement: time given to others, clocks held back."""
+"""Disturbances of a measurement: load by other processes, throttling of processors and GPUs."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -14,23 +14,23 @@ from hpml_lab.units import percent
 
 _PROC = Path("/proc")
 _SYS = Path("/sys")
-# nvml.h: hardware, software thermal, hardware thermal, power brake. The power cap (0x04) is where
-# a busy GPU is meant to run.
+# nvml.h: hardware, software thermal, hardware thermal, power brake. A busy GPU normally runs at the
+# power cap (0x04).
 _HELD_BACK = 0x08 | 0x20 | 0x40 | 0x80
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """The machine at one moment.
+    """Counters of the machine at one moment.
 
     Attributes:
-        now_s: when; only differences mean anything.
-        waited_s: for how long in all the main thread could have run and had no processor.
-        throttled: NVML's mask of why clocks are held back, for each GPU.
-        held_back_s: for how long in all the clocks of each GPU were.
-        quota_s: for how long in all the processor quota of the container was used up.
-        too_hot: how often in all the processors slowed down for heat.
-        busy: how much the processors have worked, and for whom.
+        now_s: Monotonic time; only differences are meaningful.
+        waited_s: Total time that the main thread was runnable without a processor.
+        throttled: NVML's mask of throttle reasons, for each GPU.
+        held_back_s: Total time that the clocks of each GPU were throttled.
+        quota_s: Total time that the CPU quota of the container was used up.
+        too_hot: Total number of thermal throttlings of the processors.
+        busy: Processor time of all processes, and of this one.
     """
 
     now_s: float
@@ -48,10 +48,10 @@ def conditions(
     """Returns the conditions now.
 
     Args:
-        devices: accelerators at work; those that `measure.clock.in_use` names unless given. GPUs
-            are asked where one of them is.
-        proc: the folder of the process file system.
-        sys: the folder of the system file system.
+        devices: Accelerators in use; those of `measure.clock.in_use` by default. GPUs are read if
+            one of them is a CUDA device.
+        proc: Folder of the process file system.
+        sys: Folder of the system file system.
     """
     at_work = in_use() if devices is None else devices
     on_gpu = any(device.type == "cuda" for device in at_work)
@@ -63,13 +63,13 @@ def conditions(
         held_back_s=tuple(1e-9 * (gpu.held_back_ns or 0) for gpu in boards),
         quota_s=_quota_s(proc, sys),
         too_hot=_too_hot(sys),
-        # A partner's rounds are no load by others.
+        # The rounds of the partner process are no load by others.
         busy=NOBODY if in_turns() else busy(proc),
     )
 
 
 def disturbances(before: Conditions, after: Conditions) -> Iterator[str]:
-    """Yields what happened between two moments that times do not speak of the step alone."""
+    """Yields one sentence for each disturbance between two moments."""
     waited = _share(after.waited_s - before.waited_s, before, after)
     others = before.busy.others(after.busy)
     if _is_crowded(before, after):
@@ -85,10 +85,10 @@ def disturbances(before: Conditions, after: Conditions) -> Iterator[str]:
 
 
 def is_disturbed(before: Conditions, after: Conditions) -> bool | None:
-    """Returns whether others or a limit took so much that times do not speak of the step alone.
+    """Whether load by others or throttling affected the times between two moments.
 
     Returns:
-        None where nothing is known of others, as of a short time.
+        None if the load by others is unknown, as after a short time.
     """
     if _is_crowded(before, after) or any(_throttling(before, after)):
         return True
@@ -96,7 +96,7 @@ def is_disturbed(before: Conditions, after: Conditions) -> bool | None:
 
 
 def _is_crowded(before: Conditions, after: Conditions) -> bool:
-    """Returns whether others took processors, and too few were left over for that not to matter."""
+    """Whether others took processors while most processors were busy."""
     others, taken = before.busy.others(after.busy), before.busy.taken(after.busy)
     return others is not None and others > LARGEST_LOAD and taken > CROWDED
 
@@ -114,7 +114,7 @@ def _throttling(before: Conditions, after: Conditions) -> Iterator[str]:
     for index, mask in enumerate(after.throttled):
         if mask & _HELD_BACK:
             yield f"throttling: the clocks of GPU {index} were held back (reasons {mask:#x})"
-    # The mask is read behind the work, when the board may be idle already; this is a sum.
+    # The mask is read after the work, when the GPU may be idle already; this is a sum.
     for index, (first, last) in enumerate(zip(before.held_back_s, after.held_back_s, strict=False)):
         share = _share(last - first, before, after)
         if share > LARGEST_WAIT:
@@ -128,7 +128,7 @@ def _share(seconds: float, before: Conditions, after: Conditions) -> float:
 
 
 def _waited_s(proc: Path) -> float:
-    """Returns the run delay of the main thread; 0 where the kernel does not tell."""
+    """Returns the run delay of the main thread; 0 if the kernel does not report it."""
     try:
         return int((proc / "self" / "schedstat").read_text().split()[1]) * 1e-9
     except (OSError, IndexError, ValueError):
@@ -136,7 +136,7 @@ def _waited_s(proc: Path) -> float:
 
 
 def _quota_s(proc: Path, sys: Path) -> float:
-    """Returns the throttled time of this process's control group; 0 where there is no quota."""
+    """Returns the throttled time of this process's control group; 0 without a quota."""
     try:
         groups = (proc / "self" / "cgroup").read_text().splitlines()
         group = next(line.removeprefix("0::/") for line in groups if line.startswith("0::"))
@@ -147,7 +147,7 @@ def _quota_s(proc: Path, sys: Path) -> float:
 
 
 def _too_hot(sys: Path) -> int:
-    """Returns how often any processor has throttled for heat; 0 where the kernel does not tell."""
+    """Returns the number of thermal throttlings; 0 if the kernel does not report them."""
     counts = sys.glob("devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count")
     try:
         return sum(int(path.read_text()) for path in counts)

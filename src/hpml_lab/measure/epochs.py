@@ -1,4 +1,4 @@
-"""One epoch of training, its time taken apart.
+"""Timing of a training epoch by phase, of an evaluation, and of a pass over any loader.
 
 phase      from                         to
 wait       before the next batch        the batch is in host memory
@@ -6,21 +6,60 @@ copy       then                         it is on the device
 compute    then                         forward, loss, backward and optimizer step are done
 other      then                         the next wait
 
-Timing ``phases`` waits for the device behind each phase: the parts are true and nothing overlaps.
-Timing ``throughput`` waits at the two ends alone: the total is true and, on a device that works
-behind the host's back, there are no parts. The two are never compared with each other.
+Timing ``phases`` synchronises after each phase: the parts are exact and nothing overlaps. Timing
+``throughput`` synchronises only at the two ends: the total is exact, and there are no parts.
+Results of the two are never compared.
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from hpml_lab.errors import MeasurementError, NonFiniteLossError, TimingGapError
-from hpml_lab.measure.evaluation import Evaluation
+from hpml_lab.runs.schema import Epoch, Evaluation, Parts
 
-if TYPE_CHECKING:  # the clock needs torch; whoever reads saved epochs does not
+if TYPE_CHECKING:
     from hpml_lab.measure.clock import Clock
+    from hpml_lab.training.step import TrainingStep
+
+
+class Predicts(Protocol):
+    """Interface for an evaluation; `training.trainer.Trainer` has it."""
+
+    @property
+    def evaluation_loader(self) -> Iterable[Any]:
+        """Batches on the host: inputs and labels."""
+        ...
+
+    def to_device(self, batch: Any) -> Any:
+        """Returns the batch on the device."""
+        ...
+
+    def predict(self, inputs: Any) -> Any:
+        """Returns the logits."""
+        ...
+
+
+def evaluate(trainer: Predicts, clock: "Clock") -> Evaluation:
+    """Measures accuracy and time over all batches; the device is read once, at the end.
+
+    Raises:
+        MeasurementError: if the loader gives no batch.
+    """
+    samples, hits = 0, 0.0
+    clock.synchronise()
+    began_s = clock.now_s()
+    for batch in trainer.evaluation_loader:
+        inputs, labels = trainer.to_device(batch)
+        hits = hits + (trainer.predict(inputs).argmax(1) == labels).sum()
+        samples += len(labels)
+    if samples == 0:
+        raise MeasurementError("the evaluation loader gave no batch; use more images")
+    accuracy = float(hits) / samples
+    clock.synchronise()
+    return Evaluation(samples, accuracy, clock.now_s() - began_s)
+
 
 LARGEST_GAP = 0.02
 
@@ -28,72 +67,14 @@ Timing = Literal["phases", "throughput"]
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Where the seconds of an epoch went; they add up to its total.
-
-    Attributes:
-        wait_s: for batches, the start of the loader's workers included.
-        copy_s: host to device.
-        compute_s: forward, loss, backward, optimizer step.
-        other_s: loss and accuracy, bookkeeping.
-        start_s: the part of `wait_s` in which the loader's iterator was made.
-    """
-
-    wait_s: float
-    copy_s: float
-    compute_s: float
-    other_s: float
-    start_s: float
-
-    @property
-    def sum_s(self) -> float:
-        """The four parts together; `start_s` is within `wait_s`."""
-        return self.wait_s + self.copy_s + self.compute_s + self.other_s
-
-    def gap(self, total_s: float) -> float:
-        """Returns the share of a total that the parts miss or exceed."""
-        return abs(self.sum_s / total_s - 1)
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch of training took and reached.
-
-    Attributes:
-        index: counted from 1 over the life of the model.
-        warm_up: whether it came before the measured rounds.
-        samples: how many it trained on.
-        loss: mean over the samples, in training mode, while the weights changed.
-        accuracy: top-1 share in [0, 1] over the same samples.
-        total_s: from before the loader's iterator is made until the device is done.
-        parts: None where they cannot be told apart.
-        evaluation: what a pass behind the epoch found; its time is not in `total_s`.
-    """
-
-    index: int
-    warm_up: bool
-    samples: int
-    loss: float
-    accuracy: float
-    total_s: float
-    parts: Parts | None
-    evaluation: Evaluation | None = None
-
-    @property
-    def gap(self) -> float:
-        """Share of the total that the parts miss or exceed; 0 without parts."""
-        return self.parts.gap(self.total_s) if self.parts else 0.0
-
-
-@dataclass(frozen=True)
 class Pass:
     """One pass over a loader.
 
     Attributes:
-        batches: how many were trained on.
-        total_s: from before the loader's iterator is made until the device is done.
-        parts: None where they cannot be told apart.
-        whole: whether the loader was run through to its end.
+        batches: Number of batches trained on.
+        total_s: Seconds from before the loader's iterator is made until the device is done.
+        parts: Seconds by phase; None with timing ``throughput``.
+        whole: Whether the pass reached the end of the loader.
     """
 
     batches: int
@@ -103,7 +84,7 @@ class Pass:
 
 
 class Trains(Protocol):
-    """What an epoch is run on; `workloads.trainer.Trainer` is one."""
+    """Interface for an epoch of training; `training.trainer.Trainer` has it."""
 
     @property
     def loader(self) -> Iterable[Any]:
@@ -120,14 +101,14 @@ class Trains(Protocol):
 
 
 class Tallies(Protocol):
-    """What looks at the steps of a pass."""
+    """Interface for statistics over the steps of a pass."""
 
     def add(self, loss: Any, outputs: Any, batch: Any) -> None:
-        """Takes note of a step, without waiting for the device."""
+        """Adds a step, without a device synchronisation."""
         ...
 
     def read(self) -> None:
-        """Reads what was noted, at the end of the pass."""
+        """Reads the sums from the device, at the end of the pass."""
         ...
 
 
@@ -166,14 +147,14 @@ def timed_pass(
     timing: Timing = "phases",
     limit_s: float = math.inf,
 ) -> Pass:
-    """Takes a step on each batch of a loader and times where the time goes.
+    """Takes a step on each batch of a loader and times its phases.
 
     Args:
-        trainer: what to run.
-        clock: of the devices that it works on.
-        tally: is given every step, and read before the pass ends.
-        timing: see the module.
-        limit_s: no batch is begun after so many seconds.
+        trainer: Loader and step.
+        clock: Clock of its devices.
+        tally: Statistics; every step is added, and they are read before the pass ends.
+        timing: See the module.
+        limit_s: No batch begins after this many seconds.
     """
     clock.synchronise()
     began_s = clock.now_s()
@@ -211,7 +192,7 @@ def _checked(epoch: Epoch) -> Epoch:
 
 @dataclass
 class _Laps:
-    """Seconds by phase; every end is the next one's beginning, so nothing falls between."""
+    """Seconds by phase; each phase begins where the last one ends, so the sum has no gap."""
 
     clock: "Clock"
     synchronised: bool
@@ -244,10 +225,10 @@ class _Laps:
 
 
 class _Tally:
-    """Loss and hits, summed on the device: reading a value for every batch would wait for it.
+    """Loss and hits, summed on the device: reading a value per batch would synchronise.
 
     Attributes:
-        result: samples, mean loss and accuracy, once they are read.
+        result: Samples, mean loss and accuracy, set by `read`.
     """
 
     result: tuple[int, float, float]
@@ -268,3 +249,48 @@ class _Tally:
             raise MeasurementError("the loader gave no batch; use more images or a smaller batch")
         mean_loss = float(self._loss) / self._samples
         self.result = self._samples, mean_loss, float(self._hits) / self._samples
+
+
+class _Samples:
+    """Counts samples; None if the size of a batch is unknown."""
+
+    def __init__(self, step: "TrainingStep") -> None:
+        self._step = step
+        self.count: int | None = 0
+
+    def add(self, _loss: Any, _outputs: Any, batch: Any) -> None:
+        samples = self._step.samples_of(batch)
+        self.count = None if self.count is None or samples is None else self.count + samples
+
+    def read(self) -> None:
+        """Nothing is left to read."""
+
+
+def loader_times(step: "TrainingStep", clock: "Clock", limit_s: float) -> dict[str, float]:
+    """Returns the times by phase of a step that gets its batches from its loader.
+
+    Args:
+        step: A step with a loader.
+        clock: Clock of its devices.
+        limit_s: No batch begins after this many seconds.
+
+    Returns:
+        Seconds ``total_s`` = ``wait_s`` + ``copy_s`` + ``compute_s`` + ``other_s``, with the start
+        of the loader, ``start_s``, within ``wait_s``; ``batches``; ``samples`` where they are
+        known; and ``wait_share``, the share of waiting in the time after the start.
+
+    Raises:
+        MeasurementError: if the loader gives no batch, or the parts miss the total.
+    """
+    tally = _Samples(step)
+    passed = timed_pass(cast(Trains, step), clock, tally, limit_s=limit_s)
+    parts = passed.parts
+    if not passed.batches or parts is None:
+        raise MeasurementError("the loader gave no batch")
+    if (gap := parts.gap(passed.total_s)) > LARGEST_GAP:
+        raise MeasurementError(f"the parts of the pass miss its total by {gap:.1%}")
+    record = {name: getattr(parts, name) for name in ("wait_s", "copy_s", "compute_s", "other_s")}
+    record |= {"start_s": parts.start_s, "total_s": passed.total_s}
+    record["batches"] = float(passed.batches)
+    record["wait_share"] = (parts.wait_s - parts.start_s) / (passed.total_s - parts.start_s)
+    return record if tally.count is None else record | {"samples": float(tally.count)}

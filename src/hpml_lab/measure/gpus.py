@@ -1,4 +1,4 @@
-"""The NVIDIA GPUs of this machine that CUDA will show, asked without starting it."""
+"""The NVIDIA GPUs of this machine that are visible to CUDA, read through NVML."""
 
 import os
 from collections.abc import Iterator
@@ -11,20 +11,20 @@ import pynvml
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU: what it is, which one it is, and how it is just now.
+    """One GPU: model, unit and current state.
 
     Attributes:
-        model: as the driver names it.
-        uuid: which one.
-        memory_bytes: installed; None where the driver does not say, as of a board that is split.
-        mig: whether it is split into instances.
-        driver: version of the driver.
-        sm_clock_mhz: of the multiprocessors, now.
-        memory_clock_mhz: of the memory, now.
-        temperature_c: now.
-        throttle_reasons: the driver's bit mask, now; 0 is none.
-        held_back_ns: for how long in all clocks were held back by that of heat, the board's limits
-            and its reliability which did so longest.
+        model: Name that the driver reports.
+        uuid: UUID of the unit.
+        memory_bytes: Installed memory; None if the driver does not report it, as with MIG.
+        mig: Whether the GPU is split into MIG instances.
+        driver: Version of the driver.
+        sm_clock_mhz: Current clock of the multiprocessors.
+        memory_clock_mhz: Current clock of the memory.
+        temperature_c: Current temperature in degrees Celsius.
+        throttle_reasons: The driver's current bit mask; 0 is none.
+        held_back_ns: Total throttled time by the policy (thermal, board limit or reliability) that
+            throttled longest.
     """
 
     model: str
@@ -40,39 +40,39 @@ class Gpu:
 
 
 def gpus(nvml: Any = pynvml) -> list[Gpu]:
-    """Returns the GPUs that ``CUDA_VISIBLE_DEVICES`` leaves, in its order.
+    """Returns the GPUs that ``CUDA_VISIBLE_DEVICES`` selects, in its order.
 
-    Its numbers are taken in the driver's order, by bus. CUDA's own begins with the fastest unless
-    ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, which makes a difference where boards differ.
+    Its numbers are read in PCI bus order. CUDA's own order begins with the fastest GPU unless
+    ``CUDA_DEVICE_ORDER=PCI_BUS_ID``, which matters only for unequal GPUs.
 
     Args:
-        nvml: the library to ask.
+        nvml: The NVML library, or a fake.
 
     Returns:
-        an empty list where there is no NVIDIA driver.
+        An empty list without an NVIDIA driver.
     """
     try:
         with _opened(nvml):
-            found = [_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+            boards = [_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
     except nvml.NVMLError:
         return []
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return found if wanted is None else list(_visible(found, wanted))
+    return boards if wanted is None else list(_visible(boards, wanted))
 
 
-def _visible(found: list[Gpu], wanted: str) -> Iterator[Gpu]:
-    """Yields the boards that are named, up to the first name that is not that of one."""
+def _visible(boards: list[Gpu], wanted: str) -> Iterator[Gpu]:
+    """Yields the named GPUs, up to the first name that matches none."""
     names = [name.strip() for name in wanted.split(",")]
     if len(set(names)) < len(names):
-        return  # CUDA takes none then
+        return  # CUDA shows none then
     for name in names:
         number = int(name) if name.isdecimal() else None
         named = [
             gpu
-            for index, gpu in enumerate(found)
+            for index, gpu in enumerate(boards)
             if index == number
             or (name.startswith("GPU-") and gpu.uuid.startswith(name))
-            or (name.startswith("MIG-") and gpu.mig)  # an instance; its board is not in the name
+            or (name.startswith("MIG-") and gpu.mig)  # its name does not identify the GPU
         ]
         if not named or (len(named) > 1 and not name.startswith("MIG-")):
             return
@@ -80,24 +80,24 @@ def _visible(found: list[Gpu], wanted: str) -> Iterator[Gpu]:
 
 
 def used_bytes(nvml: Any = pynvml) -> dict[str, int]:
-    """Returns how much of each GPU's memory is in use by all programs, by the GPU's uuid.
+    """Returns the memory in use by all processes in bytes, by UUID of the GPU.
 
     Args:
-        nvml: the library to ask.
+        nvml: The NVML library, or a fake.
     """
     try:
         with _opened(nvml):
             handles = map(nvml.nvmlDeviceGetHandleByIndex, range(nvml.nvmlDeviceGetCount()))
-            found = {
+            readings = {
                 _text(nvml.nvmlDeviceGetUUID(handle)): _memory(nvml, handle) for handle in handles
             }
     except nvml.NVMLError:
         return {}
-    return {uuid: int(memory.used) for uuid, memory in found.items() if memory is not None}
+    return {uuid: int(memory.used) for uuid, memory in readings.items() if memory is not None}
 
 
 def _memory(nvml: Any, handle: Any) -> Any:
-    """Returns what the driver says of a board's memory; None if it refuses, as of a split one."""
+    """Returns NVML's memory reading of a GPU; None if it reports none, as with MIG."""
     try:
         return nvml.nvmlDeviceGetMemoryInfo(handle)
     except nvml.NVMLError:
@@ -119,7 +119,7 @@ def _gpu(nvml: Any, index: int) -> Gpu:
     def ask(question: str, *arguments: object) -> Any:
         try:
             return getattr(nvml, question)(handle, *arguments)
-        except nvml.NVMLError:  # many boards leave some questions unanswered
+        except nvml.NVMLError:  # many GPUs do not support every query
             return None
 
     policies = (
@@ -140,7 +140,7 @@ def _gpu(nvml: Any, index: int) -> Gpu:
         memory_clock_mhz=ask("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_MEM),
         temperature_c=ask("nvmlDeviceGetTemperature", nvml.NVML_TEMPERATURE_GPU),
         throttle_reasons=ask("nvmlDeviceGetCurrentClocksThrottleReasons"),
-        held_back_ns=max(known, default=None),  # they may be at work at once
+        held_back_ns=max(known, default=None),  # several policies may throttle at once
     )
 
 

@@ -1,30 +1,33 @@
-"""What others took of the processors while this process worked.
+"""Processor load by other processes during a measurement.
 
-A thread that has no processor waits, and the kernel counts its waiting by the nanosecond
-(``schedstat``), so each round tells what was not the step's own time. Who takes a processor from us
-is told by the machine's busy time less our own, in ticks of 10 ms: over a case, not a round.
+The kernel counts in nanoseconds how long a runnable thread waits for a processor (``schedstat``),
+so waiting is known for each round. The load by other processes is the machine's busy time minus our
+own, in ticks of 10 ms: known for a case, not for a round.
 """
 
 import os
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpml_lab.units import percent
+
 LARGEST_WAIT = 0.05  # of a round, by all threads together
 LARGEST_LOAD = 0.05  # of the processors, by others
-CROWDED = 0.6  # of the processors, by all: with fewer at work nobody is in the way
-_TOLD_S = 0.1  # of others' time; less is not told from ticks
+CROWDED = 0.6  # of the processors, by all: below it, others' load takes nothing from us
+_RESOLVED_S = 0.1  # of others' time; ticks do not resolve less
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _LINE = 128
 
 
 class Waiting:
-    """How long the threads of this process have waited for a processor in all.
+    """Total time that the threads of this process have waited for a processor.
 
     Args:
-        proc: the folder of the process file system.
+        proc: Folder of the process file system.
     """
 
     def __init__(self, proc: Path = _PROC) -> None:
@@ -36,10 +39,10 @@ class Waiting:
         self._counted_s = 0.0
 
     def __call__(self) -> float:
-        """Returns seconds; only differences mean anything.
+        """Returns seconds; only differences are meaningful.
 
-        They stand still while a process of ours runs or has ended: a loader's workers take
-        processors from their own training, and that is part of it.
+        They stand still while a child process runs or has just ended: the workers of a loader take
+        processors from their own training, which is part of its time.
         """
         total_s, children_s = self._total_s(), _children_s()
         if children_s == self._children_s and not self._has_children():
@@ -55,7 +58,7 @@ class Waiting:
         for thread in threads:
             if thread not in self._files:
                 self._open(thread)
-        # Those that have ended keep what they waited.
+        # Threads that have ended keep their last value.
         self._known_s |= {t: s for t in threads if (s := self._waited_s(t)) is not None}
         return sum(self._known_s.values())
 
@@ -80,7 +83,7 @@ class Waiting:
             return False
 
     def close(self) -> None:
-        """Closes what it reads."""
+        """Closes the files that it reads."""
         for file in self._files.values():
             if file >= 0:
                 os.close(file)
@@ -89,12 +92,12 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Busy:
-    """Seconds that processors have worked, at one moment; only differences mean anything.
+    """Cumulative processor time at one moment; only differences are meaningful.
 
     Attributes:
-        now_s: when.
-        all_s: by all processors, for whomever, stolen time included.
-        own_s: by this process and those that it has started.
+        now_s: Monotonic time.
+        all_s: Processor seconds of all processes, steal time included.
+        own_s: Processor seconds of this process and its children.
     """
 
     now_s: float
@@ -102,19 +105,19 @@ class Busy:
     own_s: float
 
     def others(self, later: "Busy") -> float | None:
-        """Returns the share of all processors that others took until later.
+        """Returns the share of all processors that other processes took until `later`.
 
         Returns:
-            None where that cannot be told: the time is too short for ticks, or nobody counts them.
+            None if unknown: the time is too short for ticks, or the kernel counts none.
         """
         capacity_s = (later.now_s - self.now_s) * (os.cpu_count() or 1)
-        if LARGEST_LOAD * capacity_s < _TOLD_S or self.all_s <= 0:
+        if LARGEST_LOAD * capacity_s < _RESOLVED_S or self.all_s <= 0:
             return None
         others_s = (later.all_s - self.all_s) - (later.own_s - self.own_s)
         return max(others_s, 0.0) / capacity_s
 
     def taken(self, later: "Busy") -> float:
-        """Returns the share of all processors that anybody took until later; 0 of no time."""
+        """Returns the share of all processors that were busy until `later`; 0 for no time."""
         capacity_s = (later.now_s - self.now_s) * (os.cpu_count() or 1)
         return (later.all_s - self.all_s) / capacity_s if capacity_s > 0 else 0.0
 
@@ -123,7 +126,7 @@ NOBODY = Busy(0.0, 0.0, 0.0)
 
 
 def busy(proc: Path = _PROC) -> Busy:
-    """Returns how busy the processors have been; zeros where the kernel does not tell."""
+    """Returns the cumulative processor time now; 0 if the kernel does not report it."""
     own_s = time.process_time() + _children_s() + _living_children_s(proc)
     try:
         ticks = [int(n) for n in (proc / "stat").read_text().split("\n", 1)[0].split()[1:]]
@@ -140,7 +143,7 @@ def _children_s() -> float:
 
 
 def _living_children_s(proc: Path) -> float:
-    """Returns the processor time of processes that this one has started and that still run."""
+    """Returns the processor time in seconds of child processes that still run."""
     total, waiting = 0, [str(os.getpid())]
     while waiting:
         for child in _children(proc, waiting.pop()):
@@ -159,8 +162,48 @@ def _children(proc: Path, process: str) -> list[str]:
 
 def _process_ticks(proc: Path, process: str) -> int:
     try:
-        # Behind the name, which may hold anything: fields 14 to 17 of man 5 proc_pid_stat.
+        # After the name, which may hold any character: fields 14 to 17 of man 5 proc_pid_stat.
         fields = (proc / process / "stat").read_text().rpartition(")")[2].split()
-        return sum(int(each) for each in fields[11:15])
+        return sum(int(ticks) for ticks in fields[11:15])
     except (OSError, ValueError, IndexError):
         return 0
+
+
+LOOK_S = 1.0
+
+
+def wait_until_quiet(
+    limit_s: float,
+    say: Callable[[str], None],
+    *,
+    look: Callable[[], Busy] = busy,
+    pause: Callable[[float], None] = time.sleep,
+) -> float | None:
+    """Waits until other processes take few processors, and returns the share that they take.
+
+    Args:
+        limit_s: Longest wait in seconds; 0 does not look.
+        say: Prints a line when a wait begins, and when it ends at the limit.
+        look: Returns the cumulative processor time.
+        pause: Sleeps for a number of seconds.
+
+    Returns:
+        None if the share is unknown, or if `limit_s` is 0.
+    """
+    if limit_s <= 0:
+        return None
+    began, others, announced = look(), None, False
+    waited_s = 0.0
+    while waited_s < limit_s:
+        pause(LOOK_S)
+        waited_s += LOOK_S
+        now = look()
+        others = began.others(now)
+        if others is None or others <= LARGEST_LOAD:
+            return others
+        if not announced:
+            say(f"Waiting for a quiet machine: others take {percent(others)} of its processors ...")
+            announced = True
+        began = now
+    say(f"Not quiet after {limit_s:g} s: others take {percent(others or 0.0)}; measuring anyway.")
+    return others

@@ -1,4 +1,4 @@
-"""Out of memory as a result: what was asked for, the largest batch that ran, memory given back."""
+"""Out of memory as a result: size of the failed request, largest batch that ran, cleanup."""
 
 import gc
 import re
@@ -9,25 +9,24 @@ from typing import TypeVar
 
 import torch
 
-from hpml_lab.errors import InputError, MemoryLimitError
-from hpml_lab.measure.frames import clear_frames
+from hpml_lab.errors import InputError, MemoryLimitError, clear_frames
 
 Result = TypeVar("Result")
 
 _UNITS = {"bytes": 1} | {f"{name}iB": 2 ** (10 * n) for n, name in enumerate("KMGTPE", 1)}
 _ASKED = re.compile(rf"allocate ([\d.]+) ({'|'.join(_UNITS)})")
-# torch has no class of its own for the CPU: c10/core/impl/alloc_cpu.cpp
+# torch has no exception class for the CPU: c10/core/impl/alloc_cpu.cpp
 _CPU_ALLOCATOR = "DefaultCPUAllocator: can't allocate memory"
 
 
 @dataclass(frozen=True)
 class OutOfMemory:
-    """What stopped a run.
+    """An out-of-memory error.
 
     Attributes:
-        kind: ``cuda``, ``cpu``, or ``limit`` for one that was set by us.
-        message: of the error, its first line.
-        asked_bytes: size of the allocation that failed; None if the message does not say.
+        kind: ``cuda``, ``cpu``, or ``limit`` for a limit that we set.
+        message: First line of the error message.
+        asked_bytes: Size of the failed allocation; None if the message does not name it.
     """
 
     kind: str
@@ -37,12 +36,12 @@ class OutOfMemory:
 
 @dataclass(frozen=True)
 class LargestBatch:
-    """Which batches ran.
+    """Batch sizes that ran, and the first that did not.
 
     Attributes:
-        ran: the batches that ran, in the order in which they were tried.
-        failed: the first that did not; None if all ran.
-        out_of_memory: why it did not; None if all ran.
+        ran: Batch sizes that ran, in the order of the attempts.
+        failed: First batch size that did not fit; None if all ran.
+        out_of_memory: Its error; None if all ran.
     """
 
     ran: tuple[int, ...]
@@ -56,7 +55,7 @@ class LargestBatch:
 
 
 def out_of_memory(error: BaseException) -> OutOfMemory | None:
-    """Returns what an error says about memory; None if it is about something else."""
+    """Returns an out-of-memory error in parsed form; None for any other error."""
     kind = _kind(error)
     if kind is None:
         return None
@@ -67,41 +66,41 @@ def out_of_memory(error: BaseException) -> OutOfMemory | None:
 
 
 def attempt(call: Callable[[], Result]) -> Result | OutOfMemory:
-    """Runs something that may need too much memory.
+    """Runs a call that may run out of memory.
 
-    Behind an out-of-memory nothing of the call is alive any more: the frames of the traceback are
-    cleared, cycles are collected and cached device memory goes back.
+    After an out-of-memory error nothing of the call stays alive: the frames of the traceback are
+    cleared, cycles are collected and cached device memory is released.
 
     Raises:
-        Exception: what the call raises for any other reason.
+        Exception: any other error of the call.
     """
     try:
         return call()
     except (MemoryError, MemoryLimitError, RuntimeError) as error:
-        found = out_of_memory(error)
-        if found is None:
+        failure = out_of_memory(error)
+        if failure is None:
             raise
         clear_frames(error)
-    give_back()
-    return found
+    release_cached_memory()
+    return failure
 
 
-def give_back() -> None:
-    """Collects cycles and gives cached CUDA memory back to the driver; between any two cases."""
+def release_cached_memory() -> None:
+    """Collects cycles and releases cached CUDA memory to the driver; runs between cases."""
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
 
 
 def largest_running_batch(run: Callable[[int], object], batches: Iterable[int]) -> LargestBatch:
-    """Runs batch after batch until one does not fit.
+    """Runs increasing batch sizes until one does not fit.
 
     Args:
-        run: builds all it needs for a batch, runs it for at least two steps, and keeps nothing.
-        batches: in ascending order.
+        run: Builds a training for a batch size, runs two steps or more, and keeps nothing.
+        batches: Batch sizes in ascending order.
 
     Raises:
-        InputError: unless there is a batch and they ascend.
+        InputError: if there is no batch size, or they do not ascend.
     """
     batches = list(batches)
     if not batches or batches != sorted(set(batches)):
@@ -111,7 +110,7 @@ def largest_running_batch(run: Callable[[int], object], batches: Iterable[int]) 
         if isinstance(result, OutOfMemory):
             return LargestBatch(tuple(batches[:count]), batch, result)
         del result
-        give_back()
+        release_cached_memory()
     return LargestBatch(tuple(batches))
 
 

@@ -1,4 +1,4 @@
-"""Several ranks of one training take the same calls: what the first decides, all do."""
+"""Agreement between the ranks of a training: all take the decisions of rank 0."""
 
 import sys
 from typing import TypeVar
@@ -7,16 +7,16 @@ T = TypeVar("T")
 
 
 def world_size() -> int:
-    """Returns how many ranks `torch.distributed` joins; 1 where it is not in use."""
+    """Returns the number of ranks of `torch.distributed`; 1 if it is not in use."""
     distributed = getattr(sys.modules.get("torch"), "distributed", None)
     joined = distributed and distributed.is_available() and distributed.is_initialized()
     return int(distributed.get_world_size()) if distributed and joined else 1
 
 
 def agreed(value: T) -> T:
-    """Returns the first rank's value on every rank, once all of them have come here.
+    """Returns rank 0's value on every rank; blocks until all ranks call it.
 
-    A rank that took one more call than the others would wait in it for ever.
+    A rank that made one more call than the others would wait in it forever.
     """
     if world_size() == 1:
         return value

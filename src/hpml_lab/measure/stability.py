@@ -1,4 +1,4 @@
-"""What rounds show that were not drawn from one steady state."""
+"""Instability of rounds: drift, two modes, and a mean far from the median."""
 
 import math
 import statistics
@@ -11,22 +11,22 @@ from hpml_lab.units import percent, seconds
 
 FEWEST_ROUNDS = 6  # five in rising order are too likely by chance
 ROUNDS_OF_MODES = 20
-SMALLEST = 0.02  # a smaller difference is not told
-UNEVEN = 0.10  # of the mean from the median
-_CHANCE = 0.003  # of a trend in steady rounds; six in order have 2/720
+SMALLEST = 0.02  # a smaller difference is not reported
+UNEVEN = 0.10  # difference of the mean from the median
+_CHANCE = 0.003  # p-value of a trend; for six rounds in order it is 2/720
 _EXACT = 20
 _BLOCKS = 200
 _MINORITY = 0.2
-# In standard deviations within a mode. The best cut through one mode leaves 3 between its halves,
-# through uniform noise 4, through exponential noise 6 in one of 15 cases of 20 rounds.
+# In standard deviations within a mode. The best cut leaves 3 between the halves of one normal mode,
+# 4 for uniform noise, and 6 for exponential noise in one of 15 cases of 20 rounds.
 _SEPARATION = 6.0
 
 
 def unstable(rounds_s: Sequence[float]) -> Iterator[str]:
-    """Yields what was seen; nothing of fewer than `FEWEST_ROUNDS` rounds.
+    """Yields one sentence per instability; none for fewer than `FEWEST_ROUNDS` rounds.
 
     Args:
-        rounds_s: in the order of time.
+        rounds_s: Seconds per iteration of each round, in the order of time.
     """
     if len(rounds_s) < FEWEST_ROUNDS:
         return
@@ -46,15 +46,15 @@ def unstable(rounds_s: Sequence[float]) -> Iterator[str]:
 
 
 def drift(rounds_s: Sequence[float]) -> float:
-    """Returns by which share the later half of the rounds is slower; negative if it is faster.
+    """Returns the relative change from the earlier to the later half; negative if faster.
 
-    Noise that is slow compared with the rounds is a drift too, so it is not corrected for.
+    Slowly varying noise is a drift too, so autocorrelation is not corrected for.
 
     Returns:
-        0 unless the rounds rise or fall by more than `SMALLEST`, and in their order, not by chance.
+        0 unless the change exceeds `SMALLEST` and the trend is significant.
     """
     if min(rounds_s, default=0) <= 0:
-        return 0.0  # nothing is a share of no time
+        return 0.0  # a relative change needs a positive time
     if chance_of_trend(rounds_s) > _CHANCE:
         return 0.0
     middle = len(rounds_s) // 2
@@ -63,10 +63,11 @@ def drift(rounds_s: Sequence[float]) -> float:
 
 
 def chance_of_trend(values: Sequence[float]) -> float:
-    """Returns how often values without a trend have as many pairs in one order.
+    """Returns the two-sided p-value of the Mann-Kendall trend test.
 
     H. B. Mann: Nonparametric tests against trend. Econometrica 13(3), 1945. Exact for up to
-    `_EXACT` values, normal beyond; of more than `_BLOCKS` values the medians of as many blocks.
+    `_EXACT` values, normal approximation beyond; more than `_BLOCKS` values are replaced by the
+    medians of `_BLOCKS` blocks.
     """
     blocks = np.array_split(np.asarray(values, np.float64), min(len(values), _BLOCKS))
     array = np.array([np.median(block) for block in blocks])
@@ -81,19 +82,19 @@ def chance_of_trend(values: Sequence[float]) -> float:
 
 
 def _by_inversions(count: int) -> list[int]:
-    """Returns how many orders of so many values have 0, 1, 2, ... pairs out of order."""
+    """Returns the numbers of permutations with 0, 1, 2, ... inversions."""
     orders = [1]
     for size in range(2, count + 1):
-        # The largest value goes to any of the places, and inverts with those behind it.
+        # The largest value may take any place, and is inverted with the values after it.
         sums = [0, *accumulate([*orders, *[0] * (size - 1)])]
         orders = [sums[k + 1] - sums[max(0, k + 1 - size)] for k in range(len(sums) - 1)]
     return orders
 
 
 def two_modes(rounds_s: Sequence[float]) -> tuple[float, float] | None:
-    """Returns how far two modes are apart, as a share of the faster, and the share of the slower.
+    """Returns the relative gap of two modes, and the share of rounds in the slower one.
 
-    The cut is the one that leaves the least variance within the two parts.
+    The cut between the modes minimises the variance within the two parts.
 
     Returns:
         None if there is one mode, or fewer than `ROUNDS_OF_MODES` rounds.

@@ -1,40 +1,40 @@
-"""When a process has measured enough rounds."""
+"""Stopping rules for the rounds of a case."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hpml_lab.measure.median import median_interval
-from hpml_lab.measure.record import Stopped
 from hpml_lab.measure.stability import FEWEST_ROUNDS
+from hpml_lab.runs.schema import Stopped
+from hpml_lab.stats.median import median_interval
 
 PRECISION = 0.01
-PRECISE_ROUNDS = 20  # so that a drift or a second mode can be seen
+PRECISE_ROUNDS = 20  # enough to detect a drift or a second mode
 MOST_ROUNDS = 10_000
 
 
 class StoppingRule(Protocol):
-    """Asked after every round; ends every measurement, though the clock may stand still."""
+    """Evaluated after every round; must end every measurement, even if the clock stands still."""
 
     def reason(self, rounds_s: Sequence[float], spent_s: float) -> Stopped | None:
-        """Returns why to stop now, or None to go on.
+        """Returns the reason to stop now, or None to continue.
 
         Args:
-            rounds_s: seconds of an iteration in each round so far.
-            spent_s: seconds since the first of them began.
+            rounds_s: Seconds per iteration of each round so far.
+            spent_s: Seconds since the first round began.
         """
         ...
 
 
 @dataclass(frozen=True)
 class UntilPrecise:
-    """Stops when the median is known well enough or the time is spent.
+    """Stops when the median is precise enough or the time is spent.
 
     Attributes:
-        budget_s: seconds for the rounds of a case.
-        least: rounds before which it never stops.
-        precision: how far the ends of the median's interval may be from it, as a share.
-        most: rounds after which it always stops.
+        budget_s: Seconds for the rounds of a case.
+        least: Minimum number of rounds.
+        precision: Largest relative half-width of the median's confidence interval.
+        most: Maximum number of rounds.
     """
 
     budget_s: float = 1.0
@@ -43,7 +43,7 @@ class UntilPrecise:
     most: int = MOST_ROUNDS
 
     def reason(self, rounds_s: Sequence[float], spent_s: float) -> Stopped | None:
-        """Returns why to stop now, or None to go on; see `StoppingRule`."""
+        """Returns the reason to stop now, or None to continue; see `StoppingRule`."""
         count = len(rounds_s)
         if count < self.least:
             return None
@@ -54,17 +54,17 @@ class UntilPrecise:
         return "most rounds" if count >= self.most else None
 
     def _precise(self, rounds_s: Sequence[float]) -> bool:
-        found = median_interval(rounds_s)
-        if found is None:
+        interval = median_interval(rounds_s)
+        if interval is None:
             return False
-        low, high = found
+        low, high = interval
         return high - low <= self.precision * (high + low)
 
 
 def _is_look(count: int) -> bool:
-    """Returns whether to look at the interval now.
+    """Whether to evaluate the interval now.
 
-    Who looks after every round stops at the first that is short by chance, and so knows less than
-    he says; here looks are a tenth of the rounds apart.
+    A rule that looked after every round would stop at the first interval that is narrow by chance,
+    which lowers its coverage; looks are a tenth of the rounds apart.
     """
     return count >= PRECISE_ROUNDS and count % max(count // 10, 1) == 0

@@ -1,29 +1,29 @@
-"""What is known of the step that is measured: told by a `TrainingStep`, or beside a function."""
+"""Description of the measured step: from a `TrainingStep`, or from arguments of `measure`."""
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hpml_lab.measure.record import Value
-from hpml_lab.theory.scalars import whole
+from hpml_lab.runs.schema import Value
+from hpml_lab.theory.validation import check_int
 
 if TYPE_CHECKING:
-    from hpml_lab.workloads.step import TrainingStep
+    from hpml_lab.training.step import TrainingStep
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a step works on and with.
+    """Models, optimizers and data of a step.
 
     Attributes:
-        models: modules that it trains.
-        optimizers: that it steps.
-        batch: tensors in any nesting; None if nobody has told.
-        samples: one call works on.
-        tokens: one call works on.
-        precision: of a `TrainingStep`.
-        training: the `TrainingStep` itself, if it is one.
+        models: Modules that the step trains.
+        optimizers: Optimizers of the step.
+        batch: Tensors in any nesting; None if unknown.
+        samples: Samples per call.
+        tokens: Tokens per call.
+        precision: Precision of a `TrainingStep`.
+        training: The `TrainingStep` itself, if the step is one.
     """
 
     models: tuple[Any, ...] = ()
@@ -36,31 +36,30 @@ class Subject:
 
     @property
     def is_told(self) -> bool:
-        """Whether anything is known that can be counted."""
+        """Whether a model, an optimizer or a batch is known."""
         return bool(self.models or self.optimizers or self.batch is not None)
 
     @property
     def devices(self) -> set[str]:
-        """The kinds of device that parameters and batch lie on."""
+        """Device types of the parameters and the batch."""
         if not self.is_told:
             return set()
-        from hpml_lab.workloads.batches import tensors
+        from hpml_lab.training.batches import tensors
 
         held = [p for model in self.models for p in model.parameters()]
         return {tensor.device.type for tensor in (*held, *tensors(self.batch))}
 
     @property
     def described(self) -> dict[str, Value]:
-        """What names the case beyond its parameters: devices, types, shapes, threads, numerics.
+        """Settings of the case in addition to its parameters: device, dtype, shapes, threads.
 
         Returns:
-            nothing where nothing is told.
+            An empty dict if nothing is known.
         """
         if not self.is_told:
             return {}
-        from hpml_lab.measure.numerics import numerics
-        from hpml_lab.measure.threads import threads
-        from hpml_lab.workloads.batches import shapes
+        from hpml_lab.measure.torch_settings import numerics, threads
+        from hpml_lab.training.batches import shapes
 
         dtypes = {str(p.dtype) for model in self.models for p in model.parameters()}
         known: dict[str, Value] = {
@@ -73,7 +72,7 @@ class Subject:
 
     @property
     def device(self) -> str | None:
-        """The kind of device that the work is on; None if it is not known."""
+        """Type of the device that the step works on; None if unknown."""
         if self.training is not None:
             return self.training.device
         others = self.devices - {"cpu"}
@@ -88,42 +87,42 @@ def subject_of(
     samples: Any = None,
     tokens: Any = None,
 ) -> Subject:
-    """Returns what is known of a step.
+    """Returns the subject of a step; arguments override the attributes of a `TrainingStep`.
 
     Args:
-        step: any callable, or a `TrainingStep`, which knows all of the rest.
-        model: a module or several, in place of those that the step knows; and so with the rest.
-        optimizer: one or several.
-        batch: tensors in any nesting.
-        samples: one call works on.
-        tokens: one call works on.
+        step: Any callable, or a `TrainingStep`, which gives all other values.
+        model: A module or several.
+        optimizer: An optimizer or several.
+        batch: Tensors in any nesting.
+        samples: Samples per call.
+        tokens: Tokens per call.
 
     Raises:
-        InputError: for a model, an optimizer or a number that is none.
+        InputError: for an invalid model, optimizer or number.
     """
     numbers = {"samples": samples, "tokens": tokens}
-    told: dict[str, Any] = {n: whole(n, v, 1) for n, v in numbers.items() if v is not None}
+    given: dict[str, Any] = {n: check_int(n, v, 1) for n, v in numbers.items() if v is not None}
     if not (model is None and optimizer is None and batch is None):
-        told = _objects(model, optimizer, batch) | told
-    return replace(_told_by(step), **told)
+        given = _objects(model, optimizer, batch) | given
+    return replace(_from_training_step(step), **given)
 
 
 def _objects(model: Any, optimizer: Any, batch: Any) -> dict[str, Any]:
-    from hpml_lab.workloads.batches import common_length
-    from hpml_lab.workloads.step import checked_models, checked_optimizers
+    from hpml_lab.training.batches import common_length
+    from hpml_lab.training.step import checked_models, checked_optimizers
 
-    told: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     if model is not None:
-        told["models"] = checked_models(model)
+        given["models"] = checked_models(model)
     if optimizer is not None:
-        told["optimizers"] = checked_optimizers(optimizer)
+        given["optimizers"] = checked_optimizers(optimizer)
     if batch is not None:
-        told |= {"batch": batch, "samples": common_length(batch)}
-    return told
+        given |= {"batch": batch, "samples": common_length(batch)}
+    return given
 
 
-def _told_by(step: Callable[..., Any]) -> Subject:
-    steps = sys.modules.get("hpml_lab.workloads.step")  # who has not imported it has no such step
+def _from_training_step(step: Callable[..., Any]) -> Subject:
+    steps = sys.modules.get("hpml_lab.training.step")  # without the import no such step exists
     if steps is None or not isinstance(step, steps.TrainingStep):
         return Subject()
     return Subject(

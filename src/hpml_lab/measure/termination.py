@@ -1,4 +1,4 @@
-"""What a batch system's signal to end does to a measurement."""
+"""Handling of SIGTERM, which a batch system sends to end a job."""
 
 import signal
 import threading
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def termination_interrupts() -> Iterator[None]:
-    """Lets a batch system that ends its job have what has ended, as Ctrl-C does."""
+    """Turns SIGTERM into KeyboardInterrupt, so that finished cases are kept as after Ctrl-C."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # no other thread may set what a signal does
+        yield  # only the main thread may set a signal handler
         return
     before = signal.signal(signal.SIGTERM, interrupt)
     try:

@@ -1,8 +1,8 @@
-"""Two processes that take turns on one machine, a round each.
+"""Two processes that alternate round by round on one machine.
 
-A machine that others share is fast now and slow a second later, and one of its processors may be
-slower than the next. Two processes that alternate round by round, on one processor, see the same of
-both, and only one of them works at a time. `experiments/README.md` has what that changes.
+The speed of a shared machine varies within seconds, and between its processors. Two processes that
+alternate round by round on one processor are affected equally, and only one of them works at a
+time. `experiments/README.md` has the effect on the results.
 """
 
 import fcntl
@@ -13,16 +13,16 @@ from pathlib import Path
 
 
 class Turns:
-    """This process's share of the turns: it works from `begin` on, except in `hand_over`.
+    """This process's side of the turns: it works after `begin`, except during `hand_over`.
 
-    The one lock says who works, the other who is next, so that neither takes two rounds in a row
-    while its partner waits. The kernel releases both when a process ends, however it does.
+    One lock is held by the process that works, the other by the process that is next, so neither
+    takes two rounds in a row while its partner waits. The kernel releases both when a process ends.
 
     Args:
-        path: of two files that only the two processes use.
+        path: Path, without suffix, of two lock files that only the two processes use.
 
     Attributes:
-        away_s: for how long it has waited for its partner.
+        away_s: Total time in seconds that it has waited for its partner.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,15 +32,15 @@ class Turns:
         self.away_s = 0.0
 
     def begin(self) -> None:
-        """Waits until the partner hands over, and works from then on."""
+        """Blocks until the partner hands over."""
         fcntl.lockf(self._next, fcntl.LOCK_EX)
         fcntl.lockf(self._now, fcntl.LOCK_EX)
         fcntl.lockf(self._next, fcntl.LOCK_UN)
 
     def hand_over(self) -> None:
-        """Lets the partner take a round, if it wants one, and goes on where that has been taken."""
+        """Lets the partner take a round, if it waits for one, then continues on its processor."""
         began_s = time.perf_counter()
-        _move_to(max)  # out of the way, or the partner has its round before this one asks for more
+        _move_to(max)  # away from the partner's processor, or it requests the lock too late
         fcntl.lockf(self._now, fcntl.LOCK_UN)
         self.begin()
         _move_to(min)
@@ -48,7 +48,7 @@ class Turns:
 
 
 def _move_to(choose: Callable[[Iterable[int]], int]) -> None:
-    """Puts this thread on one processor; it may go elsewhere, as may threads that it starts."""
+    """Moves this thread to one processor, without pinning it or the threads that it starts."""
     if hasattr(os, "sched_setaffinity"):
         allowed = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {choose(allowed)})
@@ -59,23 +59,23 @@ _turns: Turns | None = None
 
 
 def take_turns(path: Path) -> None:
-    """Makes this process one of two that take turns; waits for the first."""
+    """Makes this process one of two that alternate; blocks until its first turn."""
     global _turns
     _turns = Turns(path)
     _turns.begin()
 
 
 def in_turns() -> bool:
-    """Returns whether this process has a partner."""
+    """Whether this process has a partner."""
     return _turns is not None
 
 
 def hand_over() -> None:
-    """Lets the partner take a round; nothing without one."""
+    """Lets the partner take a round; does nothing without one."""
     if _turns is not None:
         _turns.hand_over()
 
 
 def away_s() -> float:
-    """Returns for how long this process has waited for its partner; 0 without one."""
+    """Returns the total seconds that this process has waited for its partner; 0 without one."""
     return _turns.away_s if _turns is not None else 0.0

@@ -1,4 +1,4 @@
-"""Values of a record, checked where they enter it: nothing that cannot be read back gets in."""
+"""Validation of the values of a record: all of them can be read back from a saved run."""
 
 import hashlib
 import inspect
@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from hpml_lab.errors import InputError
-from hpml_lab.measure.record import Value, is_value
+from hpml_lab.runs.schema import Value, is_value
 from hpml_lab.text import whole_text
 
 _LONGEST = 200  # characters of a parameter's text
@@ -20,7 +20,7 @@ def counts(what: str, values: Mapping[str, Any]) -> dict[str, int]:
     """Returns exact counts by name.
 
     Raises:
-        InputError: for one that is no whole number of 0 or more.
+        InputError: for a count that is not a whole number of 0 or more.
     """
     return {_name(what, name): _count(f"{what}[{name!r}]", value) for name, value in values.items()}
 
@@ -29,7 +29,7 @@ def numbers(what: str, values: Mapping[str, Any]) -> dict[str, float]:
     """Returns finite numbers by name.
 
     Raises:
-        InputError: for one that is not.
+        InputError: for a number that is not finite.
     """
     return {
         _name(what, name): _number(f"{what}[{name!r}]", value) for name, value in values.items()
@@ -37,20 +37,20 @@ def numbers(what: str, values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def case(values: Mapping[str, Any]) -> dict[str, Value]:
-    """Returns the settings that name a case; scalars of NumPy become those of Python.
+    """Returns the settings that identify a case; NumPy scalars become Python scalars.
 
     Raises:
-        InputError: for one that is no text, number, truth value or None, or not finite.
+        InputError: for a setting that is not a text, finite number, bool or None.
     """
     return {_name("case", name): _setting(name, value) for name, value in values.items()}
 
 
 def parameters_of_case(parameters: Mapping[str, Any]) -> dict[str, Value]:
-    """Returns a test's parameters as what names its case.
+    """Returns the parameters of a test as settings of its case.
 
-    Numbers, texts, truth values and None as they are; those that are not finite, and classes,
-    types, members, paths, tuples and the like as texts. An object whose text is not the same in
-    the next process says nothing, and is left out.
+    Finite numbers, texts, bools and None stay as they are; other numbers, classes, enum members,
+    paths, tuples and the like become text. An object whose text differs between processes is left
+    out.
     """
     named = {name: _parameter(value) for name, value in parameters.items()}
     return {name: value for name, value in named.items() if value is not _NAMELESS}
@@ -71,7 +71,7 @@ def _parameter(value: Any) -> Any:
     if isinstance(value, type):
         return value.__qualname__
     if inspect.isroutine(value):
-        return value.__name__  # as pytest names it; a decorator moves it to another place
+        return value.__name__  # as pytest names it; a decorator changes the qualified name
     if isinstance(value, set | frozenset) or is_dataclass(value):
         return _NAMELESS
     text = str(value)
@@ -79,7 +79,7 @@ def _parameter(value: Any) -> Any:
 
 
 def _shortened(text: str) -> str:
-    """Returns a text that is the same in every process, and another one for another text."""
+    """Returns a text, with a digest in place of the end if it is long."""
     if len(text) <= _LONGEST:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]

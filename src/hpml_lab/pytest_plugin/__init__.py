@@ -5,16 +5,14 @@ from typing import Any
 
 import pytest
 
-from hpml_lab.errors import HpmlError, InputError, RunFileError
-from hpml_lab.pytest_plugin import cases, estimate, pair, plan, ranks
+from hpml_lab.errors import HpmlError, InputError
+from hpml_lab.pytest_plugin import axes, estimate, torchrun
 from hpml_lab.pytest_plugin.benchmark import Bench
-from hpml_lab.pytest_plugin.leftovers import let_go
+from hpml_lab.pytest_plugin.leftovers import release_leftovers
 from hpml_lab.pytest_plugin.measuring import Measure
-from hpml_lab.pytest_plugin.one_process import OneProcess
-from hpml_lab.pytest_plugin.progress import Progress
-from hpml_lab.pytest_plugin.session import Session, hold_comparison, will_save
-from hpml_lab.pytest_plugin.settings import SETTINGS, Settings, add_options, read_settings
-from hpml_lab.pytest_plugin.worker import connect
+from hpml_lab.pytest_plugin.mode import Mode, chosen_mode
+from hpml_lab.pytest_plugin.session import defer_comparison, will_save
+from hpml_lab.pytest_plugin.settings import SETTINGS, add_options, read_settings
 
 MARKERS = (
     "gpu: needs a CUDA device",
@@ -22,8 +20,7 @@ MARKERS = (
     "hpml_alone: runs in an interpreter of its own, where tests run in fresh ones",
     "hpml_work(by=FUNCTION): says what a case does, for the estimate of --collect-only",
 )
-_IN_WORKER = pytest.StashKey[bool]()
-_IN_PAIR = pytest.StashKey[bool]()
+_MODE = pytest.StashKey[Mode]()
 _NO_GPU = pytest.StashKey[str]()
 _MEASURE = pytest.StashKey[Measure]()
 
@@ -36,19 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Reads the settings and declares the markers."""
-    worker = connect()
-    config.stash[_IN_WORKER] = worker is not None
-    if worker is not None:
-        worker.take_over(config)
-    one_of_pair = pair.connect()
-    config.stash[_IN_PAIR] = one_of_pair is not None
-    if one_of_pair is not None:
-        config.pluginmanager.register(one_of_pair, "hpml-pair")
-        config.pluginmanager.register(OneProcess(one_of_pair.seed), "hpml-one-process")
-    rank = ranks.rank()
+    config.stash[_MODE] = chosen_mode()
+    config.stash[_MODE].configure(config)
+    rank = torchrun.rank()
     if rank:
-        ranks.leave_saving(config)
-    hold_comparison(config)
+        torchrun.leave_saving(config)
+    defer_comparison(config)
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     try:
@@ -64,98 +54,17 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Prepares saving, comparing and fresh interpreters, and says no to what would spoil them."""
-    config = session.config
-    settings = config.stash[SETTINGS]
+    """Checks data and axes, and starts the mode of this process."""
     try:
-        cases.check(settings)
+        axes.check(session.config.stash[SETTINGS])
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
-    if config.stash[_IN_WORKER]:
-        return
-    benchmarks = _benchmarks(config)
-    if config.stash[_IN_PAIR]:
-        return
-    if benchmarks and (benchmarks.saves or benchmarks.compares or settings.gate):
-        from hpml_lab.measure.machine import identity
-
-        benchmarks.use_folder(identity().id)
-    if settings.gate is not None:
-        _gate(config, settings.gate, benchmarks)
-    if settings.processes:
-        _refuse_elsewhere(config)
-        _spread(config, settings, benchmarks)
-    if benchmarks and benchmarks.saves:
-        from hpml_lab.pytest_plugin.saving import Saving
-
-        config.pluginmanager.register(Saving(benchmarks), "hpml-saving")
-        if not settings.processes:
-            config.pluginmanager.register(OneProcess(settings.seed), "hpml-one-process")
+    session.config.stash[_MODE].start(session.config)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Starts interpreters of a pair's process for tests that must be alone, and for no others."""
-    config = session.config
-    if config.stash[_IN_PAIR] and any(plan.selected(item).alone for item in session.items):
-        _spread(config, config.stash[SETTINGS], _benchmarks(config))
-
-
-def _benchmarks(config: pytest.Config) -> Session | None:
-    """Returns the benchmark session; None where nothing is measured."""
-    if not hasattr(config, "_benchmarksession"):
-        return None
-    benchmarks = Session(config)
-    return benchmarks if benchmarks.active else None
-
-
-def _gate(config: pytest.Config, wanted: str, benchmarks: Session | None) -> None:
-    from hpml_lab.pytest_plugin.gate import gate_of
-
-    try:
-        gate = gate_of(wanted, config, benchmarks)
-    except (InputError, RunFileError) as error:
-        raise pytest.UsageError(str(error)) from error
-    config.pluginmanager.register(gate.scope, "hpml-scope")
-    config.pluginmanager.register(gate, "hpml-gate")
-
-
-def _refuse_elsewhere(config: pytest.Config) -> None:
-    """Refuses options that need the tests in another interpreter, or in this one."""
-    if getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError(
-            "-n of xdist runs cases side by side, which spoils their times; save without -n"
-        )
-    if config.option.usepdb or config.option.trace:
-        raise pytest.UsageError(
-            "--pdb and --trace need the tests in this interpreter; leave out --hpml-processes and "
-            "what saves"
-        )
-
-
-def _spread(config: pytest.Config, settings: Settings, benchmarks: Session | None) -> None:
-    from hpml_lab.pytest_plugin.journaling import Journaling
-    from hpml_lab.pytest_plugin.processes import Processes
-
-    # The pairs of a comparison keep what has ended themselves.
-    saved = benchmarks is not None and benchmarks.saves and not config.stash[_IN_PAIR]
-    journaling = Journaling(settings, benchmarks) if benchmarks and saved else None
-    if journaling:
-        config.pluginmanager.register(journaling, "hpml-journaling")
-    progress = _progress(config.pluginmanager.get_plugin("terminalreporter"))
-    config.pluginmanager.register(progress, "hpml-progress")
-    processes = Processes(config, settings, progress, benchmarks, journaling)
-    config.pluginmanager.register(processes, "hpml-processes")
-
-
-def _progress(reporter: Any) -> Progress:
-    if reporter is None:
-        return Progress(lambda _text: None)
-    reporter.showfspath = False  # its lines of file names would stand between ours
-
-    def write(text: str) -> None:
-        reporter.write(text, flush=True)
-
-    return Progress(write)
+    """Starts additional worker processes where the tests ask for them."""
+    session.config.stash[_MODE].collected(session)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -164,9 +73,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     on_gpu = [item for item in items if item.get_closest_marker("gpu")]
     if not (required or on_gpu):
         return
-    from hpml_lab.workloads.devices import missing
+    from hpml_lab.training.backends import why_unavailable
 
-    if (reason := missing("cuda")) is None:
+    if (reason := why_unavailable("cuda")) is None:
         return
     if required:
         raise pytest.UsageError(f"--hpml-require-gpu: {reason}")
@@ -177,7 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Checks what a test has measured as long as the test can still fail for it."""
+    """Checks the record of a test while the test can still fail for it."""
     done = yield
     measure = pyfuncitem.stash.get(_MEASURE, None)
     if measure is not None:
@@ -187,10 +96,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Lets go of what a failed test has left, so that nothing of it is at work beside the next."""
+    """Releases what a failed test keeps alive, so that nothing of it runs during the next test."""
     done = yield
     if item.stash.get(_MEASURE, None) is not None:
-        let_go()
+        release_leftovers()
     return done
 
 
@@ -198,7 +107,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Takes the result of a failed test back, and turns our errors into one line."""
+    """Discards the result of a failed test, and shortens our errors to one line."""
     report = yield
     measure = item.stash.get(_MEASURE, None)
     if measure is not None and not report.passed:

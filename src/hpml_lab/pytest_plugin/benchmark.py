@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hpml_lab.measure.record import Sampling
+from hpml_lab.runs.schema import Sampling
 
 if TYPE_CHECKING:
     from hpml_lab.measure.clock import Clock
-    from hpml_lab.measure.rounds import Rounds
+    from hpml_lab.measure.sampling import Rounds
 
 
 class Bench:
@@ -21,7 +21,7 @@ class Bench:
         self._fixture = fixture
 
     def describe(self, record: dict[str, Any]) -> None:
-        """Sets what is saved beside the statistics: our record, and its case as parameters."""
+        """Sets what is saved next to the statistics: our record, and its case as parameters."""
         if self._fixture.stats is not None:
             # --benchmark-group-by asks for any parameter, also one that names no case.
             parameters = (self._fixture.params or {}).items()
@@ -30,7 +30,7 @@ class Bench:
         self._fixture.extra_info["hpml"] = record
 
     def discard(self) -> None:
-        """Leaves no result of this test."""
+        """Discards the result of this test."""
         self._fixture.has_error = True
         if self._fixture.stats is not None:
             self._fixture.stats.stats.data.clear()  # or the table at the end would show it
@@ -61,14 +61,14 @@ class Bench:
 
         Args:
             step: what to time.
-            clock: of the device that it works on.
-            asked: of the rounds.
-            check: is given what the first calls return.
-            waited_s: how long this process has waited for processors in all.
+            clock: the clock of the device that it works on.
+            asked: the requested rounds.
+            check: called with the results of the first calls.
+            waited_s: total seconds that this process has waited for processors.
 
         Returns:
-            what a further call outside all rounds returned, and how the rounds were taken; None
-            where nothing is measured.
+            the result of one additional call outside all rounds, and how the rounds were sampled;
+            None for the latter where nothing is measured.
         """
         stock = self._fixture
         if stock.disabled:
@@ -103,24 +103,24 @@ class Bench:
         warm_up: int,
         calls: int = 1,
         setup: Callable[[], Any] | None = None,
-        behind: Callable[[], None] | None = None,
+        teardown: Callable[[], None] | None = None,
     ) -> Any:
-        """Calls a step so often in each round, behind a number of rounds outside the statistics.
+        """Times a given number of rounds, after warm-up rounds outside the statistics.
 
         Args:
             step: what to time.
             timer: a monotonic clock in seconds.
-            rounds: how often.
-            warm_up: how many further rounds come before.
-            calls: in a round; with a setup there is one.
+            rounds: number of timed rounds.
+            warm_up: number of rounds before them.
+            calls: number of calls in a round; 1 with a setup.
             setup: called before each round, outside its time.
-            behind: called after each round, outside its time.
+            teardown: called after each round, outside its time.
         """
         self._prepare(timer)
         return self._fixture.pedantic(
             step,
             setup=setup,
-            teardown=behind,
+            teardown=teardown,
             rounds=rounds,
             warmup_rounds=warm_up,
             iterations=calls,

@@ -1,4 +1,4 @@
-"""How long the selected gpu cases will take: printed by ``--collect-only``."""
+"""Estimated duration of the selected gpu cases, printed by ``--collect-only``."""
 
 import inspect
 from collections import defaultdict
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from hpml_lab.errors import InputError
-from hpml_lab.pytest_plugin import plan
-from hpml_lab.pytest_plugin.cases import profile_of
+from hpml_lab.pytest_plugin import schedule
+from hpml_lab.pytest_plugin.axes import profile_of
 from hpml_lab.pytest_plugin.settings import Settings
 
 _NO_GROUP = "other"
@@ -18,11 +18,11 @@ _NO_GROUP = "other"
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cases of one group.
+    """Estimated duration of the cases of one group.
 
     Attributes:
-        cases: how many.
-        seconds: of all of them in all processes.
+        cases: number of cases.
+        seconds: sum over all cases and processes.
     """
 
     cases: int
@@ -30,14 +30,14 @@ class Estimate:
 
 
 def case_s(item: pytest.Item, settings: Settings, peak_flops_per_s: float) -> float:
-    """Returns the seconds of a case in an interpreter that has started.
+    """Returns the estimated seconds of a case in a process that has started.
 
     Args:
         item: its marker ``hpml_work(by=...)`` names a function that returns a
             `theory.duration.Work`, and asks for any of ``training``, ``profile`` and the test's
             parameters by their names.
-        settings: of the run.
-        peak_flops_per_s: of the device, as `peak_flops_per_s`.
+        settings: the settings of the run.
+        peak_flops_per_s: peak rate of the device, as `peak_flops_per_s`.
 
     Raises:
         InputError: if the marker names no such function.
@@ -61,23 +61,23 @@ def case_s(item: pytest.Item, settings: Settings, peak_flops_per_s: float) -> fl
 
 
 def estimates(items: Iterable[pytest.Item], settings: Settings) -> dict[str, Estimate]:
-    """Returns what each group takes, and ``starting`` interpreters.
+    """Returns the estimate of each group, and of ``starting`` the processes.
 
     Args:
         items: the selected gpu cases.
-        settings: of the run.
+        settings: the settings of the run.
     """
     from hpml_lab.theory.duration import INTERPRETER_S
 
     processes = settings.processes or 1
-    found: defaultdict[str, list[float]] = defaultdict(list)
+    by_group: defaultdict[str, list[float]] = defaultdict(list)
     starts, peak = processes, peak_flops_per_s()
     for item in items:
-        test = plan.selected(item)
+        test = schedule.selected(item)
         times = processes if test.repeated else 1
-        found[_group(item)].append(times * case_s(item, settings, peak))
+        by_group[_group(item)].append(times * case_s(item, settings, peak))
         starts += times if test.alone else 0
-    groups = {name: Estimate(len(times), sum(times)) for name, times in sorted(found.items())}
+    groups = {name: Estimate(len(times), sum(times)) for name, times in sorted(by_group.items())}
     return groups | {"starting": Estimate(starts, starts * INTERPRETER_S)}
 
 
@@ -108,7 +108,7 @@ def _known_peak() -> float | None:
 
 
 def peak_flops_per_s() -> float:
-    """Returns what this GPU does at most, or an H200 where there is none that is known."""
+    """Returns the peak FLOP/s of this GPU, or of an H200 where it is not known."""
     from hpml_lab.theory.duration import H200_FLOPS_PER_S
 
     return _known_peak() or H200_FLOPS_PER_S

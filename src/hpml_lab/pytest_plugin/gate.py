@@ -1,4 +1,4 @@
-"""``--hpml-gate``: at its end a run is compared with a baseline, and fails by what that says."""
+"""The performance gate: compares a run with a baseline and fails it."""
 
 import os
 import re
@@ -9,30 +9,104 @@ from typing import Any
 
 import pytest
 
+from hpml_lab.comparison.comparability import machine_difference
+from hpml_lab.comparison.compare import compare
+from hpml_lab.comparison.verdicts import Comparison, Refusal
 from hpml_lab.errors import InputError, RunFileError
-from hpml_lab.history.baselines import find_baseline, runs_before
-from hpml_lab.history.run import Run, read_run, run_of
-from hpml_lab.measure.machine import identity, state
-from hpml_lab.pytest_plugin.scope import Scope
+from hpml_lab.measure.fingerprint import identity, state
 from hpml_lab.pytest_plugin.session import Session
 from hpml_lab.report import actions
 from hpml_lab.report import comparison as table
-from hpml_lab.report.annotations import Place
-from hpml_lab.verdict.comparability import machine_difference
-from hpml_lab.verdict.compare import compare
-from hpml_lab.verdict.comparison import Comparison, Refusal
+from hpml_lab.report.actions import Place
+from hpml_lab.runs.baselines import find_baseline, runs_before
+from hpml_lab.runs.reading import read_run, run_of
+from hpml_lab.runs.schema import Run
+from hpml_lab.text import printable
 
-_HISTORY = 10  # earlier runs that say how much this machine moves
-_NAME = "hpml-gate"  # of a failure that is about no single case
+
+class Scope:
+    """The cases of a baseline that a selection of tests covers.
+
+    A plugin of its own, so that it sees what is deselected. A case is out of scope if it is
+    collected and deselected, if no argument of the command reaches it, or if its file exists and
+    collection leaves it out (``--ignore``, ``--ignore-glob``, ``collect_ignore``, ``--lf``).
+    Everything else is in scope even if it is not collected, so that a renamed test is reported
+    missing, also under ``-k``.
+
+    Args:
+        config: the configuration of the run.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._deselected: set[str] = set()
+        self._left_out: set[Path] = set()
+        self._collected: set[Path] = set()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_ignore_collect(
+        self, collection_path: Path
+    ) -> Generator[None, bool | None, bool | None]:
+        """Records the files and folders that options and conftests leave out."""
+        ignored = yield
+        if ignored:
+            self._left_out.add(collection_path.resolve())
+        return ignored
+
+    def pytest_deselected(self, items: Iterable[pytest.Item]) -> None:
+        """Records the tests that ``-k``, ``-m``, ``--deselect`` or a conftest leave out."""
+        self._deselected.update(item.nodeid for item in items)
+
+    def __contains__(self, nodeid: str) -> bool:
+        return (
+            nodeid not in self._deselected
+            and self._reached(self._config.args, nodeid)
+            and not self._is_left_out(nodeid)
+        )
+
+    def _is_left_out(self, nodeid: str) -> bool:
+        file = Path(self._config.rootpath, nodeid.partition("::")[0]).resolve()
+        if not self._left_out.isdisjoint({file, *file.parents}):
+            return True
+        # From files without failures --lf collects nothing, and no hook reports it.
+        failed_only = self._config.getoption("lf", default=False)
+        return bool(failed_only and file.is_file() and file not in self._collected)
+
+    def pytest_collection_modifyitems(self, items: Iterable[pytest.Item]) -> None:
+        """Records the files from which anything was collected."""
+        self._collected = {item.path.resolve() for item in items}
+
+    def _reached(self, arguments: Iterable[str], nodeid: str) -> bool:
+        return any(_begins(nodeid, self._node(argument)) for argument in arguments)
+
+    def _node(self, argument: str) -> str:
+        """Returns the node id that an argument names; an empty one for everything."""
+        path, colons, inside = argument.partition("::")
+        absolute = Path(self._config.invocation_params.dir, path).resolve()
+        root = self._config.rootpath.resolve()
+        # A module's name or a folder elsewhere: rather too many cases are missing than too few.
+        if absolute == root or not absolute.is_relative_to(root) or not absolute.exists():
+            return ""
+        return f"{absolute.relative_to(root).as_posix()}{colons}{inside}"
+
+
+def _begins(nodeid: str, start: str) -> bool:
+    return (
+        not start or nodeid == start or nodeid.startswith((f"{start}/", f"{start}::", f"{start}["))
+    )
+
+
+_HISTORY = 10  # earlier runs that show the drift of this machine
+_NAME = "hpml-gate"  # names a failure that concerns no single case
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a run is compared with.
+    """The saved run that a run is compared with.
 
     Attributes:
         path: its file.
-        run: what is in it.
+        run: its contents.
         history: this machine's other runs, the oldest first.
     """
 
@@ -42,16 +116,16 @@ class Baseline:
 
 
 def gate_of(wanted: str, config: pytest.Config, benchmarks: Session | None) -> "Gate":
-    """Returns the gate of a run; its baseline is found and read before anything is measured.
+    """Returns the gate of a run; reads its baseline before anything is measured.
 
     Args:
-        wanted: as `history.baselines.find_baseline` takes it.
-        config: of the run.
+        wanted: the baseline, as `runs.baselines.find_baseline` takes it.
+        config: the configuration of the run.
         benchmarks: its benchmark session; None where nothing is measured.
 
     Raises:
         InputError: if this run cannot be gated at all, or there is no such baseline.
-        RunFileError: if it cannot be read.
+        RunFileError: if the baseline cannot be read.
     """
     if config.option.collectonly:
         raise InputError("--hpml-gate runs the tests; leave out --collect-only")
@@ -62,19 +136,19 @@ def gate_of(wanted: str, config: pytest.Config, benchmarks: Session | None) -> "
         )
     path = find_baseline(wanted, benchmarks.folders, config.invocation_params.dir)
     run = read_run(path)
-    _refuse(run, path, benchmarks)
+    _check_same_machine(run, path, benchmarks)
     earlier = runs_before(path, benchmarks.folder, _HISTORY)
     baseline = Baseline(path, run, list(_readable(earlier)))
     return Gate(baseline, Scope(config), benchmarks)
 
 
-def _refuse(run: Run, path: Path, benchmarks: Session) -> None:
+def _check_same_machine(run: Run, path: Path, benchmarks: Session) -> None:
     if not run.benchmarks:
         raise InputError(f"baseline {str(path)!r} holds no case; name another or save it again")
     machine = run.machine_info.hpml
-    if machine is not None and machine.id != (here := identity().id):
+    if machine is not None and machine.id != (ours := identity().id):
         raise InputError(
-            f"baseline {str(path)!r} is of machine {machine.id!r}, this one is {here!r}; seconds "
+            f"baseline {str(path)!r} is of machine {machine.id!r}, this one is {ours!r}; seconds "
             "of two machines are not comparable: save a baseline on this one"
         )
     this = replace(run, machine_info=run_of(_empty(benchmarks.described_machine())).machine_info)
@@ -95,16 +169,16 @@ def _readable(paths: list[Path]) -> Generator[Run]:
         try:
             yield read_run(path)
         except RunFileError:
-            continue  # it only says how much the machine moves; others do too
+            continue  # it only adds to the estimate of drift; others do too
 
 
 class Gate:
-    """Registered as a plugin of its own where a run is gated.
+    """The plugin that judges a run; registered where a run is gated.
 
     Args:
-        baseline: what it is compared with.
-        scope: which cases of the baseline it is about.
-        benchmarks: its benchmark session.
+        baseline: the run to compare with.
+        scope: the cases of the baseline that are compared.
+        benchmarks: the benchmark session of the run.
 
     Attributes:
         scope: as given; it must be registered too.
@@ -120,13 +194,13 @@ class Gate:
         self._places: dict[str, Place] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Takes down why a test measures nothing."""
+        """Records the reason of a skipped test."""
         if report.skipped:
             self._skipped[report.nodeid] = f"skipped in this run: {_reason(report)}"
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Judges what the tests measured, and fails once for each reason."""
+        """Compares the results with the baseline, and reports one failure for each refusal."""
         done = yield
         self._comparison = self._explained(self._compare())
         self._places = _places(session.items)
@@ -138,7 +212,7 @@ class Gate:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Keeps dots of our failures away; the table says it better."""
+        """Suppresses dots of our failures; the table shows them better."""
         return ("failed", "", "FAILED") if hasattr(report, "hpml_gate") else None
 
     @pytest.hookimpl(trylast=True)
@@ -149,28 +223,29 @@ class Gate:
             terminalreporter.write_line("Not judged: the run was stopped. It has not passed.")
             return
         text = f"Baseline: {self._baseline.path}\n{table.render(self._comparison)}"
-        terminalreporter.write(actions.harmless(text))
+        terminalreporter.write(actions.without_commands(text))
         terminalreporter.ensure_newline()
         actions.show(self._comparison, terminalreporter.write_line, self._places)
 
     def _compare(self) -> Comparison:
         from hpml_lab.measure.fingerprint import machine_record
 
-        told = self._benchmarks.described_machine() | {"hpml": machine_record(self._before, {})}
-        run = run_of(self._benchmarks.run(told))
+        ours = {"hpml": machine_record(self._before, {})}
+        machine_info = self._benchmarks.described_machine() | ours
+        run = run_of(self._benchmarks.run(machine_info))
         return compare([self._base()], [run], history=self._baseline.history)
 
     def _base(self) -> Run:
-        """Returns what of the baseline this run is about."""
+        """Returns the baseline, reduced to the cases in scope."""
         run, scope = self._baseline.run, self.scope
-        benchmarks = [each for each in run.benchmarks if each.fullname in scope]
+        benchmarks = [benchmark for benchmark in run.benchmarks if benchmark.fullname in scope]
         if run.hpml is None:
             return replace(run, benchmarks=benchmarks)
-        lost = {name: why for name, why in run.hpml.unmeasured.items() if name in scope}
-        return replace(run, benchmarks=benchmarks, hpml=replace(run.hpml, unmeasured=lost))
+        unmeasured = {name: why for name, why in run.hpml.unmeasured.items() if name in scope}
+        return replace(run, benchmarks=benchmarks, hpml=replace(run.hpml, unmeasured=unmeasured))
 
     def _explained(self, comparison: Comparison) -> Comparison:
-        """Returns it with a reason for missing cases that were skipped here."""
+        """Returns the comparison with reasons for missing cases that this run skipped."""
         verdicts = [
             replace(verdict, reason=self._skipped[verdict.fullname])
             if verdict.verdict == "missing" and verdict.fullname in self._skipped
@@ -188,26 +263,25 @@ def _reason(report: pytest.TestReport) -> str:
 def _report(refusal: Refusal, item: pytest.Item | None) -> pytest.TestReport:
     """Returns a failure as if a test of the case's name had failed, which is what JUnit shows."""
     name = refusal.fullname or _NAME
-    nodeid = item.nodeid if item else _tame(name)
+    nodeid = item.nodeid if item else _one_line(name)
     return pytest.TestReport(
         nodeid=nodeid,
         location=item.location if item else (nodeid.partition("::")[0], None, nodeid),
         keywords={},
         outcome="failed",
-        longrepr=_tame(refusal.why),
+        longrepr=_one_line(refusal.why),
         when="call",
         hpml_gate=True,
     )
 
 
-def _tame(text: str) -> str:
-    """Returns text of a file as one line, in which GitHub Actions finds no command either."""
-    printable = "".join(c if c.isprintable() else "?" for c in text)
-    return re.sub(r"^\s*::|##\[", "?", printable)
+def _one_line(text: str) -> str:
+    """Returns text from a file as one line in which GitHub Actions reads no command."""
+    return re.sub(r"^\s*::|##\[", "?", printable(text))
 
 
 def _places(items: Iterable[pytest.Item]) -> dict[str, Place]:
-    """Returns where the tests are, as the repository of a job names files."""
+    """Returns file and line of each test, relative to the repository of a job."""
     root = Path(os.environ.get("GITHUB_WORKSPACE", Path.cwd())).resolve()
     return {
         item.nodeid: (item.path.relative_to(root).as_posix(), (item.location[1] or 0) + 1)

@@ -1,4 +1,4 @@
-"""A fresh interpreter that runs tests of this pytest and reports over a socket.
+"""A worker process: a fresh interpreter that runs tests of this pytest, reporting over a socket.
 
 It is the same command again, in a session of its own: a signal from the terminal does not reach it,
 and killing its process group leaves none of its children. `worker` is the other end.
@@ -20,18 +20,18 @@ from typing import IO, Any
 
 import pytest
 
-from hpml_lab.measure.record import Kind
+from hpml_lab.runs.schema import Kind
 from hpml_lab.units import seconds
 
 CHANNEL = "HPML_WORKER"  # two file descriptors: the job, the socket
 _VMSTAT = Path("/proc/vmstat")
-_LOOK_S = 1.0  # between looks whether it is alive, where a child of it keeps the socket open
-_START_S = 600.0  # for imports and collection, however little a test may take
-_END_S = 60.0  # for leaving, once all tests have ended
+_LOOK_S = 1.0  # between checks that it is alive, where a child of it keeps the socket open
+_START_S = 600.0  # for imports and collection, however short the limit of a test
+_END_S = 60.0  # for exiting, after all tests have ended
 _DUMP_S = 0.5  # for writing the stacks of a hanging one
 _LOG_BYTES = 20_000
-# It dies with this interpreter, however that dies (1 is PR_SET_PDEATHSIG of Linux): it would go on
-# with its case, and whoever measures next would measure beside it.
+# It dies with this interpreter, however that dies (1 is PR_SET_PDEATHSIG of Linux): it would
+# otherwise continue its case and disturb whatever is measured next.
 # Its stderr is another file while pytest captures, so the stacks go to a copy.
 _PROGRAM = """\
 import ctypes, faulthandler, os, signal, sys
@@ -47,30 +47,32 @@ sys.exit(pytest.main(sys.argv[1:]))
 
 
 @dataclass(frozen=True)
-class Death:
-    """How an interpreter ended that has not run all its tests.
+class WorkerFailure:
+    """The failure of a worker process that has not run all its tests.
 
     Attributes:
         kind: ``crashed``, ``timeout`` or ``out-of-memory``.
         message: one line.
-        log: the last that it wrote as an error, stacks included.
+        log: the end of its error output, stacks included.
+        signal: the name of the signal that somebody sent to it.
     """
 
     kind: Kind
     message: str
     log: str = field(default="", repr=False)
+    signal: str | None = None
 
-    def because(self, internal: str) -> "Death":
-        """Returns the same death, with the internal error of pytest that led to it, if any did."""
+    def because(self, internal: str) -> "WorkerFailure":
+        """Returns the same failure with the internal error of pytest that caused it, if any."""
         return replace(self, message=f"{self.message}: {internal}") if internal else self
 
 
-class Interpreter:
-    """Starts at once; a context that leaves no process behind.
+class WorkerProcess:
+    """A worker process; starts at once, and is killed with its children at the context's end.
 
     Args:
-        config: this pytest's, whose command is repeated.
-        job: what the worker is told; ``order`` holds the node ids to run.
+        config: the configuration of this pytest, whose command is repeated.
+        job: the worker's job; ``order`` holds the node ids to run.
     """
 
     def __init__(self, config: pytest.Config, job: dict[str, Any]) -> None:
@@ -79,13 +81,14 @@ class Interpreter:
         self._logs: list[IO[bytes]] = [_new_file(), _new_file()]  # stderr, stdout
         self._received = bytearray()
         self._began = False
-        self._socket, theirs = socket.socketpair()
-        with theirs, _new_file() as told:
-            told.write(json.dumps(job).encode())
-            told.seek(0)
-            self._process = _start(config, (told.fileno(), theirs.fileno()), self._logs)
+        self._socket, worker_socket = socket.socketpair()
+        with worker_socket, _new_file() as job_file:
+            job_file.write(json.dumps(job).encode())
+            job_file.seek(0)
+            channel = job_file.fileno(), worker_socket.fileno()
+            self._process = _start(config, channel, self._logs)
 
-    def __enter__(self) -> "Interpreter":
+    def __enter__(self) -> "WorkerProcess":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,44 +97,45 @@ class Interpreter:
         for log in self._logs:
             log.close()
 
-    def events(self, timeout_s: float) -> Iterator[dict[str, Any] | Death]:
-        """Yields what the worker reports, and its `Death` if tests are left.
+    def events(self, timeout_s: float) -> Iterator[dict[str, Any] | WorkerFailure]:
+        """Yields the events of the worker, and its `WorkerFailure` if tests remain.
 
-        It does not begin a test before the one that asks here for what follows an ``ended``.
+        Back-pressure: the worker starts its next test only when the caller asks for the next event
+        after an ``ended``.
 
         Args:
-            timeout_s: for each test, and for starting if that is more than `_START_S`.
+            timeout_s: the limit for each test, and for starting if that is more than `_START_S`.
         """
-        left = set(self._order)
-        due_s = time.monotonic() + max(timeout_s, _START_S)
+        remaining = set(self._order)
+        deadline_s = time.monotonic() + max(timeout_s, _START_S)
         try:
-            while (event := self._event(due_s)) is not None:
+            while (event := self._event(deadline_s)) is not None:
                 if "ended" in event:
-                    left.discard(event["ended"])
-                    due_s = time.monotonic() + (timeout_s if left else _END_S)
+                    remaining.discard(event["ended"])
+                    deadline_s = time.monotonic() + (timeout_s if remaining else _END_S)
                 elif "began" in event:
                     self._began = True
-                    due_s = time.monotonic() + timeout_s
-                left.difference_update(event.get("missing", ()))
+                    deadline_s = time.monotonic() + timeout_s
+                remaining.difference_update(event.get("missing", ()))
                 yield event
                 if "ended" in event:
-                    self._let_go_on()
+                    self._acknowledge()
         except TimeoutError:
-            if left:
+            if remaining:
                 yield self._hanging(timeout_s)
         else:
             self._wait(_END_S)
-            if left:
+            if remaining:
                 yield self._dead()
 
-    def _let_go_on(self) -> None:
+    def _acknowledge(self) -> None:
         with suppress(ConnectionError):  # its death is the next event
             self._socket.sendall(b"\n")
 
-    def _event(self, due_s: float) -> dict[str, Any] | None:
+    def _event(self, deadline_s: float) -> dict[str, Any] | None:
         """Returns the next event, or None if no other can come."""
         while (end := self._received.find(b"\n")) < 0:
-            if (wait_s := due_s - time.monotonic()) <= 0:
+            if (wait_s := deadline_s - time.monotonic()) <= 0:
                 raise TimeoutError
             self._socket.settimeout(min(wait_s, _LOOK_S))
             try:
@@ -148,35 +152,38 @@ class Interpreter:
         event: dict[str, Any] = json.loads(line)
         return event
 
-    def _hanging(self, timeout_s: float) -> Death:
+    def _hanging(self, timeout_s: float) -> WorkerFailure:
         with suppress(ProcessLookupError):
             os.kill(self._process.pid, signal.SIGUSR1)
         self._wait(_DUMP_S)
         self._kill()
-        return Death("timeout", f"no end within {seconds(timeout_s)}", self._log())
+        return WorkerFailure("timeout", f"no end within {seconds(timeout_s)}", self._log())
 
-    def _dead(self) -> Death:
+    def _dead(self) -> WorkerFailure:
         self._kill()
         code = self._process.returncode
         if code >= 0:
-            return Death("crashed", f"the interpreter left with status {code}", self._log())
+            return WorkerFailure("crashed", f"the interpreter left with status {code}", self._log())
         if code == -signal.SIGKILL and _oom_kills() > self._oom_kills:
-            return Death("out-of-memory", "killed by the kernel for want of memory", self._log())
-        return Death("crashed", f"killed by {_signal_name(-code)}", self._log())
+            return WorkerFailure(
+                "out-of-memory", "killed by the kernel for want of memory", self._log()
+            )
+        name = _signal_name(-code)
+        return WorkerFailure("crashed", f"killed by {name}", self._log(), name)
 
     def _wait(self, limit_s: float) -> None:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(limit_s)
 
     def _kill(self) -> None:
-        # A group without members is no longer there; macOS calls one of zombies not permitted.
+        # A group without members no longer exists; macOS reports one of zombies as not permitted.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def _log(self) -> str:
         stderr, stdout = self._logs
-        # What pytest prints says why it could not start, but not why a test has died.
+        # The output of pytest says why it could not start, but not why a test has died.
         return _tail(stderr) or ("" if self._began else _tail(stdout))
 
 
@@ -213,7 +220,7 @@ def _tail(log: IO[bytes]) -> str:
 
 
 def _oom_kills() -> int:
-    """Returns how many processes the kernel has killed for want of memory; 0 if it does not say."""
+    """Returns the number of processes killed by the kernel for want of memory; 0 if unknown."""
     try:
         counts = dict(line.split(maxsplit=1) for line in _VMSTAT.read_text().splitlines())
     except OSError:

@@ -1,4 +1,4 @@
-"""What keeps a run while it lasts: its journal, from the first case until the run is published."""
+"""The journal of a run: keeps its results from the first case until the run is saved."""
 
 import os
 import platform
@@ -10,24 +10,23 @@ from typing import Any
 import pytest
 
 from hpml_lab.errors import InputError
-from hpml_lab.history.code import Code, digest
-from hpml_lab.history.ending import Ending
-from hpml_lab.history.journal import Journal, now
-from hpml_lab.history.journal_lines import Endings, Header
-from hpml_lab.history.resuming import unfinished
 from hpml_lab.pytest_plugin.session import Session
 from hpml_lab.pytest_plugin.settings import Settings
+from hpml_lab.runs.journal import Endings, Header, Journal, now
+from hpml_lab.runs.merge import ProcessResult
+from hpml_lab.runs.resume import find_resumable
+from hpml_lab.runs.revision import Code, digest
 
 
 class Journaling:
-    """Registered as a plugin of its own where a run is saved.
+    """The plugin that keeps the journal; registered where a run is saved.
 
     Args:
-        settings: whether to go on with a run that died, and what it must share with this one.
-        benchmarks: the benchmark session; knows the machine's folder.
+        settings: whether to resume a run that died, and the settings that must be the same.
+        benchmarks: the benchmark session, which knows the machine's folder.
 
     Attributes:
-        resumed: when this run was gone on with.
+        resumed: the times at which this run was resumed.
     """
 
     def __init__(self, settings: Settings, benchmarks: Session) -> None:
@@ -39,18 +38,18 @@ class Journaling:
 
     @property
     def name(self) -> str:
-        """Of the journal's file; empty before it is begun."""
+        """Name of the journal's file; empty before the journal is begun."""
         return self._journal.path.name if self._journal else ""
 
     def begin(self, items: Sequence[pytest.Item], due: Mapping[str, int]) -> Endings:
-        """Begins a journal, or opens that of the run to go on with.
+        """Begins a journal, or opens that of the run to resume.
 
         Args:
-            items: what is selected.
-            due: in how many processes each is.
+            items: the selected tests.
+            due: the number of processes that each runs in.
 
         Returns:
-            what has ended before.
+            the results that the journal holds already.
 
         Raises:
             pytest.UsageError: if there is no such run, or no journal can be written.
@@ -70,12 +69,12 @@ class Journaling:
         self.resumed = [*contents.resumed, *([now()] if self._settings.resume else [])]
         return contents.endings
 
-    def append(self, nodeid: str, ending: Ending) -> None:
-        """Keeps what a process left of a test; a full disk ends the run."""
+    def append(self, nodeid: str, result: ProcessResult) -> None:
+        """Appends the result of a test in one process; a full disk ends the run."""
         if self._journal is None:
             return
         try:
-            self._journal.append(nodeid, ending)
+            self._journal.append(nodeid, result)
         except OSError as error:
             self._benchmarks.hand_over()
             pytest.exit(
@@ -86,31 +85,31 @@ class Journaling:
             )
 
     def complete(self) -> None:
-        """Takes note that nothing is left to do, so that the journal can go with the session."""
+        """Marks the run as complete, so that the journal is removed with the session."""
         self._complete = True
 
     def pytest_sessionfinish(self) -> None:
-        """Removes the journal of a run that is complete; pytest-benchmark has saved it just now."""
+        """Removes the journal of a complete run, which pytest-benchmark has just saved."""
         if self._journal is not None and self._complete:
             self._journal.remove()
 
     def pytest_unconfigure(self) -> None:
-        """Leaves the journal to whoever goes on, if it is still there."""
+        """Closes the journal, if it still exists, so that the run can be resumed."""
         if self._journal is not None:
             self._journal.close()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Says how to go on with a run that was interrupted."""
+        """Says how to resume an interrupted run."""
         if self._journal is not None and not self._complete:
             terminalreporter.ensure_newline()
             terminalreporter.write_line(
-                "Unfinished: the same command with --hpml-resume goes on with what is missing."
+                "Unfinished: the same command with --hpml-resume measures what is missing."
             )
 
     def _opened(self, folder: Path, header: Header) -> Journal:
         if not self._settings.resume:
             return Journal.create(folder, header)
-        journal = unfinished(folder, header)
+        journal = find_resumable(folder, header)
         journal.go_on()
         return journal
 
@@ -118,7 +117,7 @@ class Journaling:
         settings = self._settings
         run = self._benchmarks.about()
         machine, commit = run["machine_info"]["hpml"], run["commit_info"]
-        del machine["state"]["after"]  # not known to a run that does not end
+        del machine["state"]["after"]  # not known before the run ends
         changes = digest(_files(items), Path.cwd())
         return Header(
             when=now(),
@@ -142,7 +141,7 @@ class Journaling:
 
 
 def _files(items: Sequence[pytest.Item]) -> Iterator[Path]:
-    """Yields the files with the tests, and every conftest.py that they have."""
+    """Yields the files of the tests, and every conftest.py in a folder above them."""
     folders: set[Path] = set()
     for path in {item.path for item in items}:
         if path.is_file():

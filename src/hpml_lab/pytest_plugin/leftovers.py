@@ -1,15 +1,15 @@
-"""What a failed test leaves alive: its frames, and in them tensors, loaders and their workers."""
+"""Release of what a failed test keeps alive: frames with tensors, loaders and their workers."""
 
 import gc
 import sys
 
-from hpml_lab.measure.frames import clear_frames
+from hpml_lab.errors import clear_frames
 
 _NAMES = ("last_exc", "last_value")  # where pytest keeps the last error, for a debugger
 
 
-def let_go() -> None:
-    """Clears the frames of the last error and collects cycles; nothing where there was none."""
+def release_leftovers() -> None:
+    """Clears the frames of the last error and collects cycles; does nothing without an error."""
     errors = [error for name in _NAMES if (error := getattr(sys, name, None)) is not None]
     if not errors:
         return

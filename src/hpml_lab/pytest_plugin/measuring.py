@@ -1,4 +1,4 @@
-"""The fixture `measure`: times a step or epochs and keeps the record of it."""
+"""The fixture `measure`: times a step or epochs and keeps the record."""
 
 import math
 from collections.abc import Callable
@@ -7,48 +7,30 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from hpml_lab.errors import InputError, NonFiniteLossError
-from hpml_lab.measure.record import Learning, Measurement, Row, Sampling, Value
-from hpml_lab.measure.values import parameters_of_case
+from hpml_lab.measure.record import Record
 from hpml_lab.pytest_plugin.benchmark import Bench
+from hpml_lab.runs.schema import Sampling
 
 if TYPE_CHECKING:
     from hpml_lab.measure.clock import Clock
-    from hpml_lab.measure.epochs import Epoch, Timing
-    from hpml_lab.measure.rounds import Rounds
+    from hpml_lab.measure.epochs import Timing
+    from hpml_lab.measure.sampling import Rounds
     from hpml_lab.measure.subject import Subject
-    from hpml_lab.workloads.trainer import Trainer
+    from hpml_lab.runs.schema import Epoch
+    from hpml_lab.training.trainer import Trainer
 
 
-class Measure:
-    """Measures the one case of a test.
+class Measure(Record):
+    """Measures the one case of a test; a test may add to its record, see `Record`.
 
     Args:
         bench: the test's benchmark.
         parameters: the test's parameters by name.
-
-    Attributes:
-        case: everything that names the case; begins with the test's parameters.
-        counters: exact integers to keep with the result.
-        memory: bytes to keep with the result.
-        stalls: shares and seconds lost to loading, to keep with the result.
-        flags: warnings about the result, in a sentence each.
-        timelines: memory over a step to keep with the result, by name.
-        learning: what an ensemble of seeds learnt, to keep with the result.
     """
 
     def __init__(self, bench: Bench, parameters: dict[str, Any]) -> None:
-        self.case: dict[str, Value] = parameters_of_case(parameters)
-        self.counters: dict[str, int] = {}
-        self.memory: dict[str, int] = {}
-        self.stalls: dict[str, float] = {}
-        self.flags: list[str] = []
-        self.timelines: dict[str, list[Row]] = {}
-        self.learning: Learning | None = None
+        super().__init__(parameters)
         self._bench = bench
-        self._samples: int | None = None
-        self._tokens: int | None = None
-        self._epochs: list[Epoch] = []
-        self._sampling: list[Sampling | None] = []
 
     def __call__(
         self,
@@ -64,24 +46,24 @@ class Measure:
         setup: Callable[[], Any] | None = None,
         calls: int = 1,
     ) -> Any:
-        """Times a callable, and counts it behind its rounds where it is known what it works on.
+        """Times a callable, then counts its work and memory where its subject is known.
 
         Args:
             step: what to time: a `TrainingStep`, which knows all that follows, or any callable
-                that has done its work when it returns; without arguments unless a setup gives them.
+                that has done its work when it returns, without arguments unless a setup gives them.
             model: the module or modules that it trains.
             optimizer: the optimizer or optimizers that it steps.
             batch: the tensors that it works on, in any nesting.
-            samples: how many one call works on.
-            tokens: how many one call works on.
-            rounds: how many rounds of ``calls`` calls to time; as many as is due unless given.
+            samples: number of samples that one call works on.
+            tokens: number of tokens that one call works on.
+            rounds: number of rounds of ``calls`` calls to time; chosen by precision unless given.
             warmup_rounds: rounds before those; 0 unless given.
             setup: called before each round, outside its time; it may return (args, kwargs).
-            calls: how many are one cycle, such as 8 where the optimizer is stepped by each eighth;
+            calls: calls in one cycle, such as 8 where every eighth call steps the optimizer;
                 a round is a whole number of cycles.
 
         Returns:
-            what the step returned last.
+            the last result of the step.
 
         Raises:
             InputError: for arguments that do not fit, a step that is not done when it returns, a
@@ -90,8 +72,8 @@ class Measure:
         """
         from hpml_lab.measure.clock import clock_for
         from hpml_lab.measure.compiled import compilation_counters, is_compiled
-        from hpml_lab.measure.pending import refuse_coroutine_function
-        from hpml_lab.measure.rounds import Rounds
+        from hpml_lab.measure.lazy_results import refuse_coroutine_function
+        from hpml_lab.measure.sampling import Rounds
         from hpml_lab.measure.subject import subject_of
 
         self._refuse_second_use()
@@ -136,15 +118,15 @@ class Measure:
             known = is_disturbed(before, after)
             # Threads that wait for each other are the step's own, where nobody else is at work.
             disturbed = how.disturbed if known is None else known
-            seen = [*how.unstable, *disturbances(before, after)]
-            self._sampling = [replace(how, unstable=seen, disturbed=disturbed)]
+            warnings = [*how.unstable, *disturbances(before, after)]
+            self._sampling = [replace(how, unstable=warnings, disturbed=disturbed)]
         return result
 
     def _sampled(
         self, step: Callable[..., Any], clock: "Clock", asked: "Rounds"
     ) -> tuple[Any, Sampling | None]:
+        from hpml_lab.measure.lazy_results import refuse_pending
         from hpml_lab.measure.load import Waiting
-        from hpml_lab.measure.pending import refuse_pending
 
         with closing(Waiting()) as waiting:
             return self._bench.time(step, clock, asked, refuse_pending, waiting)
@@ -172,8 +154,8 @@ class Measure:
         return result, Sampling(asked.calls, warm_up, "given", list(unstable(taken)))
 
     def _judge(self, subject: "Subject", result: Any) -> None:
-        """Refuses what is not done or not a number; of any function the latter is only flagged."""
-        from hpml_lab.measure.pending import refuse_pending
+        """Refuses pending work and non-finite losses; flags other non-finite results."""
+        from hpml_lab.measure.lazy_results import refuse_pending
 
         refuse_pending(result)
         value = _number(result)
@@ -192,7 +174,7 @@ class Measure:
         calls: int,
         compiled: bool,
     ) -> None:
-        """Counts behind the rounds; of a function of which nothing is told nothing is known."""
+        """Counts work and memory after the rounds, if anything is known of the step's subject."""
         if not subject.is_told:
             return
         from hpml_lab.measure.counters import count_step
@@ -203,11 +185,11 @@ class Measure:
         self.flags += counted.flags
 
     def _load(self, subject: "Subject", clock: "Clock") -> None:
-        """Runs through a loader, behind all that is timed on a fixed batch."""
+        """Times a pass over the loader, after everything that is timed on a fixed batch."""
         step = subject.training
         if step is None or step.loader is None:
             return
-        from hpml_lab.measure.loading import loader_times
+        from hpml_lab.measure.epochs import loader_times
 
         try:
             self.stalls |= loader_times(step, clock, self._bench.budget_s)
@@ -223,22 +205,21 @@ class Measure:
         timing: "Timing" = "phases",
         evaluated: bool = False,
     ) -> list["Epoch"]:
-        """Trains for a number of epochs, each a round, and counts one more step behind them.
+        """Times epochs of training, one a round, then counts one additional step.
 
         Args:
             trainer: what to train; its `Training` becomes the case.
             rounds: measured epochs.
             warm_up: epochs before them, kept but marked.
             timing: ``phases`` or ``throughput``, see `measure.epochs`.
-            evaluated: whether each epoch is followed by an evaluation outside its time.
+            evaluated: whether to evaluate after each epoch, outside its time.
 
         Returns:
             all epochs, warm-up first.
         """
         from hpml_lab.measure.clock import clock_for
         from hpml_lab.measure.disturbance import conditions, disturbances, is_disturbed
-        from hpml_lab.measure.epochs import run_epoch
-        from hpml_lab.measure.evaluation import evaluate
+        from hpml_lab.measure.epochs import evaluate, run_epoch
 
         self._refuse_second_use()
         training = trainer.training
@@ -255,21 +236,21 @@ class Measure:
             self._epochs[-1] = replace(self._epochs[-1], evaluation=evaluate(trainer, clock))
 
         before = conditions()
-        # A device that is done when the call returns has its parts for nothing.
+        # On a device that is done when the call returns, phase times cost nothing.
         parts: Timing = "phases" if training.device == "cpu" else timing
         self._bench.time_exactly(
             one_epoch,
             clock.now_s,
             rounds=rounds,
             warm_up=warm_up,
-            behind=evaluation if evaluated else None,
+            teardown=evaluation if evaluated else None,
         )
         self._samples = self._epochs[-1].samples
         if self._bench.rounds_s():
             after = conditions()
-            seen = list(disturbances(before, after))
+            warnings = list(disturbances(before, after))
             disturbed = bool(is_disturbed(before, after))
-            self._sampling = [Sampling(1, warm_up, "given", seen, disturbed=disturbed)]
+            self._sampling = [Sampling(1, warm_up, "given", warnings, disturbed=disturbed)]
             self._count_step_of(trainer)
         return self._epochs
 
@@ -286,54 +267,26 @@ class Measure:
 
     def describe(self, trainer: "Trainer") -> None:
         """Makes a trainer's settings the case; `epochs` does so itself."""
-        from hpml_lab.measure.numerics import numerics
-        from hpml_lab.measure.threads import threads
+        from hpml_lab.measure.torch_settings import numerics, threads
 
         self.case |= asdict(trainer.training) | {"source": trainer.source}
         self.case |= threads() | numerics(trainer.training.device)
         del self.case["data"]  # a folder's name says nothing on another machine
 
-    def check(self) -> None:
-        """Checks what a test has set, once its function has ended.
-
-        Raises:
-            InputError: for a value that a saved run could not give back.
-        """
-        from hpml_lab.measure import values
-
-        self.case = values.case(self.case)
-        self.counters = values.counts("counters", self.counters)
-        self.memory = values.counts("memory", self.memory)
-        self.stalls = values.numbers("stalls", self.stalls)
-
     def finish(self) -> None:
-        """Hands the record over; called when the test has ended."""
-        record = Measurement(
-            case=self.case,
-            samples=self._samples,
-            processes=[self._bench.rounds_s()],
-            counters=self.counters,
-            memory=self.memory,
-            stalls=self.stalls,
-            epochs=self._epochs,
-            sampling=self._sampling,
-            flags=self.flags,
-            timelines=self.timelines,
-            learning=self.learning,
-            tokens=self._tokens,
-        )
-        self._bench.describe(asdict(record))
+        """Stores the record with the benchmark; called when the test has ended."""
+        self._bench.describe(asdict(self.measurement(self._bench.rounds_s())))
 
     def discard(self) -> None:
-        """Leaves no result; called when the test has failed."""
+        """Discards the result; called when the test has failed."""
         self._bench.discard()
 
 
 def _number(result: Any) -> float | None:
-    """Returns what a step returned if it is one number, such as its loss."""
+    """Returns the result of a step if it is one number, such as its loss."""
     if isinstance(result, float):
         return result
-    one = getattr(result, "numel", None)
-    if not callable(one) or not getattr(result, "is_floating_point", bool)() or one() != 1:
+    numel = getattr(result, "numel", None)
+    if not callable(numel) or not getattr(result, "is_floating_point", bool)() or numel() != 1:
         return None
     return float(result.detach())

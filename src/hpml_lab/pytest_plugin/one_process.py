@@ -1,4 +1,4 @@
-"""A run in this one interpreter: what it has no benchmark of is kept beside those it has."""
+"""A run in this one process: its failures are saved together with its benchmarks."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from hpml_lab.measure.record import Failure
+    from hpml_lab.runs.schema import Failure
+
 
 _LONGEST_MESSAGE = 300
 
 
 class OneProcess:
-    """Registered as a plugin of its own where a run is saved by the interpreter that measures it.
+    """The plugin that records failures; registered where the process that measures a run saves it.
 
     Args:
-        seed: of the order of cases.
+        seed: the seed of the order of cases.
     """
 
     def __init__(self, seed: int) -> None:
@@ -23,9 +24,9 @@ class OneProcess:
         self._failures: dict[str, list[Failure]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Takes down which tests fail, and so leave nothing."""
+        """Records the tests that fail, which have no benchmark."""
         if report.failed:
-            from hpml_lab.measure.record import Failure
+            from hpml_lab.runs.schema import Failure
 
             crash = getattr(report.longrepr, "reprcrash", None)
             lines = (crash.message if crash else report.longreprtext).strip().splitlines() or [""]
@@ -34,7 +35,7 @@ class OneProcess:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
-        """Adds what concerns the run and no single benchmark."""
-        from hpml_lab.history.run import Replication
+        """Adds the record of the run as a whole."""
+        from hpml_lab.runs.schema import Replication
 
         output_json["hpml"] = asdict(Replication(1, self._seed, self._failures))

@@ -1,4 +1,4 @@
-"""Live progress over all processes: which case, how many are left, how long they will take."""
+"""Live progress over all processes: the case, the number left, the estimated time left."""
 
 import statistics
 import time
@@ -12,16 +12,16 @@ from hpml_lab.units import clock_time, seconds
 
 
 class Progress:
-    """Writes a line for each case: its name when it begins, how it went when it has ended.
+    """Writes a line for each case: its name when it begins, its outcome when it has ended.
 
-    Registered as a plugin of its own, in place of pytest's dots.
+    A plugin of its own, in place of pytest's dots.
 
     Args:
-        write: takes text.
+        write: writes text.
         now_s: a monotonic clock.
 
     Attributes:
-        muted: whether pytest is told of tests whose lines have been written.
+        muted: whether pytest's own dots are suppressed, as the lines are written already.
     """
 
     def __init__(
@@ -37,15 +37,15 @@ class Progress:
         self._began_s = 0.0
 
     def expect(self, ids: list[str]) -> None:
-        """Takes the tests of all processes, one that runs in several as often."""
+        """Sets the tests to come, each once for every process that it runs in."""
         self._left, self._total = list(ids), len(ids)
 
     def say(self, text: str) -> None:
-        """Says something about the run as a whole."""
+        """Writes a line about the run as a whole."""
         self._write(f"\n{text}")
 
     def begin(self, nodeid: str, process: int) -> None:
-        """Says which case runs now, and where; once."""
+        """Writes the case that runs now and its process, once."""
         if self._running == (nodeid, process):
             return
         self._running = nodeid, process
@@ -54,7 +54,7 @@ class Progress:
         self._write(f"\n[{number}/{self._total}] process {process}: {short(nodeid)} ... ")
 
     def end(self, nodeid: str, how: str) -> None:
-        """Says how it went, and how long the others will take if they are like those so far."""
+        """Writes the outcome, and the estimated time of the cases left."""
         spent_s = self._now_s() - self._began_s
         self._spent_s[nodeid].append(spent_s)
         self._left.remove(nodeid)
@@ -63,7 +63,7 @@ class Progress:
         self._write(f"{how} in {seconds(spent_s)}{outlook}")
 
     def _left_s(self) -> float:
-        """Returns what the rest takes: a case its own time so far, an unknown one the mean."""
+        """Returns the estimated seconds left: for a case its mean so far, else the mean of all."""
         known_s = {nodeid: statistics.fmean(spent_s) for nodeid, spent_s in self._spent_s.items()}
         mean_s = statistics.fmean(known_s.values())
         return sum(known_s.get(nodeid, mean_s) for nodeid in self._left)
@@ -72,6 +72,6 @@ class Progress:
     def pytest_report_teststatus(
         self,
     ) -> Generator[None, tuple[str, str, str], tuple[str, str, str]]:
-        """Keeps pytest's own dots away; the summary has its words."""
+        """Suppresses pytest's own dots; the summary keeps its words."""
         category, letter, word = yield
         return (category, "", "") if self.muted else (category, letter, word)

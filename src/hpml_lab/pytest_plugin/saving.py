@@ -1,23 +1,23 @@
-"""What happens around a run that is saved: the machine's record, the file, the answers from it."""
+"""Saving of a run: the machine's record, the file, and the answers from it."""
 
 from typing import Any
 
 import pytest
 
 from hpml_lab.errors import MeasurementError, RunFileError
-from hpml_lab.history.run import read_run
-from hpml_lab.measure.machine import state
+from hpml_lab.measure.fingerprint import state
 from hpml_lab.pytest_plugin.session import Session
 from hpml_lab.report import answers, terminal
+from hpml_lab.runs.reading import read_run
 
 _ANNOUNCEMENT = "Measuring this machine's ceilings, which is done once: some seconds ..."
 
 
 class Saving:
-    """Registered as a plugin of its own where a run is saved.
+    """The plugin that completes a saved run; registered where a run is saved.
 
     Args:
-        benchmarks: its benchmark session.
+        benchmarks: the benchmark session of the run.
     """
 
     def __init__(self, benchmarks: Session) -> None:
@@ -48,7 +48,7 @@ class Saving:
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Shows the answers that the saved file gives, and where it is."""
+        """Shows the answers from the saved file, and its path."""
         terminalreporter.ensure_newline()
         files = self._benchmarks.files
         if self._benchmarks.handed_over:
@@ -58,7 +58,7 @@ class Saving:
             return
         try:
             run = read_run(files[0])
-            terminalreporter.write(terminal.render(answers.everything(run)))
+            terminalreporter.write(terminal.render(answers.all_tables(run)))
         except RunFileError as error:
             terminalreporter.write_line(f"No answers: {error}")
         for path in files:
@@ -66,4 +66,4 @@ class Saving:
 
 
 def _silent(_line: str) -> None:
-    """Takes a line and drops it."""
+    """Discards a line."""

@@ -1,4 +1,4 @@
-"""All benchmarks of one pytest run; only `benchmark` too touches pytest-benchmark's objects."""
+"""All benchmarks of one run; this module and `benchmark` alone touch pytest-benchmark's objects."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -8,20 +8,21 @@ from typing import Any
 import pytest
 
 from hpml_lab.errors import InputError
-from hpml_lab.history.store import publish, replace, strict_json
+from hpml_lab.runs.store import overwrite_run, save_run, strict_json
 
 _COMPARISON = pytest.StashKey[Any]()
+_SESSION = pytest.StashKey["Session"]()
 
 
 class Session:
     """The benchmark session of one pytest run.
 
     Args:
-        config: of a run in which pytest-benchmark is active.
+        config: the configuration of a run in which pytest-benchmark is active.
 
     Attributes:
         recovery: the command that saves what has ended, if the run cannot be; empty without.
-        handed_over: whether this session leaves saving to others.
+        handed_over: whether this session neither saves nor shows its benchmarks.
     """
 
     recovery = ""
@@ -33,6 +34,9 @@ class Session:
         self._stock_id: str = self._session.machine_id
         self._saved: list[Path] = []
         self._machine_info: dict[str, Any] = {}
+
+    def take_over(self) -> None:
+        """Replaces pytest-benchmark's machine description and file writer by ours."""
         self._session.get_machine_info = self.described_machine
         self._session.save_json = self._write
 
@@ -61,7 +65,7 @@ class Session:
 
     @property
     def folder(self) -> Path:
-        """Where this machine's runs are, once `use_folder` has named it.
+        """The folder of this machine's runs, after `use_folder` has named it.
 
         Raises:
             InputError: if runs are kept in a database.
@@ -72,7 +76,7 @@ class Session:
 
     @property
     def folders(self) -> list[Path]:
-        """Where runs of this machine are: ours, then those that pytest-benchmark saved alone.
+        """The folders of this machine's runs: ours, then that of pytest-benchmark alone.
 
         Raises:
             InputError: if runs are kept in a database.
@@ -80,21 +84,21 @@ class Session:
         return list(dict.fromkeys((self.folder, self.folder.with_name(self._stock_id))))
 
     def run(self, machine_info: dict[str, Any]) -> dict[str, Any]:
-        """Returns what is measured so far as it would be saved, without commit and all rounds.
+        """Returns the run so far as it would be saved, without commit and rounds.
 
         Args:
-            machine_info: of the run.
+            machine_info: the machine's record.
         """
         hook = self._config.hook
-        told = {"config": self._config, "benchmarks": self._session.benchmarks}
+        arguments = {"config": self._config, "benchmarks": self._session.benchmarks}
         run: dict[str, Any] = hook.pytest_benchmark_generate_json(
-            **told, include_data=False, machine_info=machine_info, commit_info={}
+            **arguments, include_data=False, machine_info=machine_info, commit_info={}
         )
-        hook.pytest_benchmark_update_json(**told, output_json=run)
+        hook.pytest_benchmark_update_json(**arguments, output_json=run)
         return run
 
     def described_machine(self) -> dict[str, Any]:
-        """Returns the machine's record as it is now, without asking twice for what takes long."""
+        """Returns the machine's current record; its slow part is read once."""
         hook = self._config.hook
         if not self._machine_info:
             self._machine_info = hook.pytest_benchmark_generate_machine_info(config=self._config)
@@ -104,23 +108,23 @@ class Session:
 
     @property
     def journal_folder(self) -> Path:
-        """Where a run's journal is: next to the runs; pytest-benchmark's own for a database."""
+        """The journal's folder: next to the runs; pytest-benchmark's default for a database."""
         storage = getattr(self._session.storage, "path", ".benchmarks")
         return Path(storage) / str(self._session.machine_id)
 
     @property
     def name(self) -> str:
-        """What the run will be saved as; empty if it is only written to a file."""
+        """The name that the run will be saved under; empty if it is only written to a file."""
         return str(self._session.save or self._session.autosave or "")
 
     @property
     def options(self) -> dict[str, str]:
-        """Those of pytest-benchmark that change a result, by name."""
+        """The options of pytest-benchmark that change a result, by name."""
         kept = ("min_time", "max_time", "min_rounds", "warmup", "warmup_iterations", "disable_gc")
         return {name: str(self._session.options[name]) for name in kept}
 
     def about(self) -> dict[str, Any]:
-        """Returns what a saved run has beside its benchmarks, but for the time."""
+        """Returns the metadata of a saved run: machine, commit and version."""
         from pytest_benchmark import __version__
 
         hook = self._config.hook
@@ -133,7 +137,7 @@ class Session:
         }
 
     def use_folder(self, machine_id: str) -> None:
-        """Saves and compares in the machine's folder; a database keeps its own order."""
+        """Saves and compares in the machine's folder; leaves a database as it is."""
         if not hasattr(self._session.storage, "path"):
             return
         self._session.machine_id = self._session.storage.default_machine_id = machine_id
@@ -143,19 +147,21 @@ class Session:
             self._session.handle_loading()
 
     def hand_over(self) -> None:
-        """Neither saves nor shows anything at the end; `take` gives the benchmarks away."""
+        """Disables saving and output at the end; `take` returns the benchmarks instead."""
         self.handed_over = True
         self._session.finish = lambda: None  # without it there is nothing to display either
 
     def take(self) -> dict[str, Any] | None:
-        """Returns what the test that has just ended measured, as it would be saved, and drops it.
+        """Pops the last test's benchmark record, in pytest-benchmark's JSON form.
 
         Returns:
-            with every round in ``stats.data``; None of a test without a result.
+            the record, with every round in ``stats.data``; None for a test without a result.
         """
-        found = [bench for bench in self._session.benchmarks if bench and not bench.has_error]
+        measured = [bench for bench in self._session.benchmarks if bench and not bench.has_error]
         self._session.benchmarks.clear()
-        record: dict[str, Any] | None = found[-1].as_dict(include_data=True) if found else None
+        if not measured:
+            return None
+        record: dict[str, Any] = measured[-1].as_dict(include_data=True)
         return record
 
     def add(self, record: dict[str, Any]) -> None:
@@ -175,29 +181,39 @@ class Session:
             return
         folder = Path(self._session.storage.path) / self._session.machine_id
         try:
-            self._saved.append(publish(run, folder, name))
+            self._saved.append(save_run(run, folder, name))
         except OSError as error:
-            self._give_up(f"the run could not be saved under {folder}: {error.strerror}")
+            self._abort(f"the run could not be saved under {folder}: {error.strerror}")
 
     def _write(self, run: dict[str, Any]) -> None:
-        """Writes the file of ``--benchmark-json``, which may be there already."""
+        """Writes the file of ``--benchmark-json``, which may exist already."""
         asked = self._session.json
         path = Path(asked if isinstance(asked, str | Path) else asked.name).resolve()
         try:
             if path.exists() and not path.is_file():  # /dev/stdout, a pipe
                 path.write_text(strict_json(run))
             else:
-                replace(run, path)
+                overwrite_run(run, path)
         except OSError as error:
-            self._give_up(f"the run could not be written to {path}: {error.strerror}")
+            self._abort(f"the run could not be written to {path}: {error.strerror}")
 
-    def _give_up(self, why: str) -> None:
+    def _abort(self, why: str) -> None:
         kept = f"; free space, then save it with: {self.recovery}" if self.recovery else ""
         pytest.exit(f"{why}{kept}", 1)
 
 
+def session_of(config: pytest.Config) -> Session | None:
+    """Returns the benchmark session of a run, the same each time; None without pytest-benchmark."""
+    if not hasattr(config, "_benchmarksession"):
+        return None
+    if _SESSION not in config.stash:
+        config.stash[_SESSION] = Session(config)
+        config.stash[_SESSION].take_over()
+    return config.stash[_SESSION]
+
+
 def will_save(config: pytest.Config) -> bool:
-    """Returns whether a run measures and is asked to keep what it measures."""
+    """Whether a run measures and is to be saved or written to a file."""
     disabled = config.getoption("benchmark_disable", None)
     if disabled and not config.getoption("benchmark_enable", None):
         return False
@@ -206,8 +222,8 @@ def will_save(config: pytest.Config) -> bool:
     return saves and not config.getoption("benchmark_skip", None)
 
 
-def hold_comparison(config: pytest.Config) -> None:
-    """Puts ``--benchmark-compare`` off until the machine's folder is known.
+def defer_comparison(config: pytest.Config) -> None:
+    """Defers ``--benchmark-compare`` until the machine's folder is known.
 
     pytest-benchmark reads the earlier run when it is configured, from a folder of its own naming.
     """

@@ -18,7 +18,7 @@ HELP = {
     "case_timeout": "seconds until a case counts as hanging in a fresh interpreter (default: 3600)",
     "gate": "fail by the verdicts against a baseline: a file, latest, a number, a name or a git "
     "revision of this machine's saved runs",
-    "resume": "go on with a run that died: the same code, machine, tests and settings",
+    "resume": "continue a run that died: the same code, machine, tests and settings",
     "quiet_wait": "seconds to wait at most for a quiet machine before a run that is saved or gated "
     "(default: 20; 0 does not wait)",
     "axis": "run every selected case at these values, as in workers=0,4,8; may be repeated",
@@ -37,17 +37,17 @@ DEFAULTS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user asked of this run.
+    """The settings of one run.
 
     Attributes:
-        profile: ``quick``, ``short``, ``full``, or empty for the one that suits each device.
-        data: as `workloads.images.open_images` takes it.
+        profile: ``quick``, ``short``, ``full``, or empty for the default of each device.
+        data: the images, as `training.images.open_images` takes them.
         require_gpu: whether gpu cases fail where they would be skipped.
-        seed: of every training, and of the order of cases.
-        processes: how many fresh interpreters run the tests; 0 for this one.
+        seed: the seed of every training, and of the order of cases.
+        processes: the number of fresh interpreters that run the tests; 0 for this one.
         case_timeout: seconds until a case in a fresh interpreter counts as hanging.
         gate: the baseline to compare with; None for no gate.
-        resume: whether to go on with a run that died.
+        resume: whether to resume a run that died.
         quiet_wait: seconds to wait at most for a quiet machine; 0 where nothing is kept.
         axis: values by axis name, as text.
     """
@@ -77,7 +77,7 @@ class Settings:
         return ", ".join(f"{f.name}={shown[f.name]}" for f in fields(self) if shown[f.name] != "")
 
 
-SETTINGS = pytest.StashKey[Settings]()  # of a session's configuration
+SETTINGS = pytest.StashKey[Settings]()  # in the stash of a session's configuration
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -96,9 +96,10 @@ def read_settings(config: pytest.Config, *, saving: bool, ranks: bool = False) -
     """Returns the settings: option before ini value before ``HPML_NAME`` in the environment.
 
     Args:
-        config: of the run.
-        saving: whether it is saved. One that is neither saved nor gated runs in this interpreter,
-            unless the option says otherwise: ini value and environment are for runs that measure.
+        config: the configuration of the run.
+        saving: whether the run is saved. One that is neither saved nor gated runs in this
+            interpreter, unless the option says otherwise: ini value and environment are for runs
+            that measure.
         ranks: whether this process is one rank of several, which stay as they were started.
 
     Raises:
@@ -106,7 +107,7 @@ def read_settings(config: pytest.Config, *, saving: bool, ranks: bool = False) -
     """
     text = {name: text_of(config, name) for name in DEFAULTS}
     if config.getoption("hpml_resume") and not saving:
-        raise InputError("--hpml-resume goes on with a saved run; add --benchmark-save=NAME")
+        raise InputError("--hpml-resume continues a saved run; add --benchmark-save=NAME")
     processes = _count("processes", text["processes"])
     asked = config.getoption("hpml_processes") is not None
     if ranks and asked:
@@ -145,7 +146,7 @@ def _gate(config: pytest.Config) -> str | None:
     elsewhere: str | None = config.getini("hpml_gate") or os.environ.get("HPML_GATE")
     gate = elsewhere if option is None else option
     if gate is not None and not gate.strip():
-        # Of a variable that is not set, say: a gate that is asked for must not be left out.
+        # From a variable that is not set, say: a requested gate must not be left out.
         raise InputError(
             "--hpml-gate names no baseline; give a file, latest, a number, a name or a git "
             "revision, or leave option and HPML_GATE out"

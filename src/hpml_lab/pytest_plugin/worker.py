@@ -1,4 +1,4 @@
-"""The inside of a fresh interpreter: runs the tests it is told and reports each as it ends."""
+"""The worker's end: runs the tests of its job and reports each when it has ended."""
 
 import json
 import os
@@ -10,21 +10,24 @@ from typing import Any
 
 import pytest
 
-from hpml_lab.measure.record import Failure, Kind
 from hpml_lab.pytest_plugin.interpreter import CHANNEL
-from hpml_lab.pytest_plugin.session import Session
+from hpml_lab.pytest_plugin.session import Session, session_of
+from hpml_lab.runs.schema import Failure, Kind
 
 _LONGEST_MESSAGE = 300
-_NO_MEMORY = ("out of memory", "can't allocate memory")  # CUDA's words, and those of the CPU
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+)  # messages of the CUDA and the CPU allocator
 
 
 class Worker:
-    """Registered as a plugin of its own where `connect` finds a job.
+    """The mode of a worker process; see `from_environment`.
 
     Args:
         job: ``process``, ``order`` (node ids) and ``basetemp`` (a folder or None).
-        channel: takes a line of JSON for each event: ``began``, ``ended``, ``missing``, ``warned``;
-            gives a byte once an ``ended`` is where nothing can take it.
+        channel: takes a line of JSON for each event: ``began``, ``ended``, ``missing``,
+            ``internal``, ``warned``; gives a byte when an ``ended`` has been kept.
     """
 
     def __init__(self, job: dict[str, Any], channel: socket.socket) -> None:
@@ -36,36 +39,39 @@ class Worker:
         self._reports: list[Any] = []
         self._failure: Failure | None = None
 
-    def take_over(self, config: pytest.Config) -> None:
-        """Leaves to the other end what only one of us may do: report files, caches, stopping."""
+    def configure(self, config: pytest.Config) -> None:
+        """Disables what only the parent may do: report files, caches, maxfail."""
         self._config = config
-        # So pytest and its plugins know an interpreter that is not the one to write them.
+        # By this pytest and its plugins recognise a process that must not write them.
         config.workerinput = {"workerid": f"process{self._process}"}  # type: ignore[attr-defined]
         config.option.maxfail = 0
         config.option.stepwise = False
         config.option.basetemp = self._basetemp
         config.pluginmanager.register(self, "hpml-worker")
 
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Keeps pytest-benchmark from saving and from its table."""
-        if hasattr(session.config, "_benchmarksession"):
-            self._benchmarks = Session(session.config)
+    def start(self, config: pytest.Config) -> None:
+        """Disables the saving and the table of pytest-benchmark."""
+        self._benchmarks = session_of(config)
+        if self._benchmarks:
             self._benchmarks.hand_over()
+
+    def collected(self, session: pytest.Session) -> None:
+        """Does nothing: the tests run in this process."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
         self, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
-        """Selects what is to run, in its order."""
-        found = {item.nodeid: item for item in items}
+        """Selects the tests of the job, in its order."""
+        by_nodeid = {item.nodeid: item for item in items}
         yield
-        items[:] = [found[nodeid] for nodeid in self._order if nodeid in found]
-        if missing := [nodeid for nodeid in self._order if nodeid not in found]:
+        items[:] = [by_nodeid[nodeid] for nodeid in self._order if nodeid in by_nodeid]
+        if missing := [nodeid for nodeid in self._order if nodeid not in by_nodeid]:
             self._send({"missing": missing})
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Reports a test's beginning, and its end with all that it left, and has that kept."""
+        """Reports the beginning of a test and its result, and waits until the result is kept."""
         self._reports, self._failure = [], None
         self._send({"began": item.nodeid})
         done = yield
@@ -84,7 +90,7 @@ class Worker:
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Says of which kind a failure is."""
+        """Records a failure with its kind."""
         report = yield
         if report.failed and self._failure is None:
             error = call.excinfo.value if call.excinfo else None
@@ -93,23 +99,24 @@ class Worker:
         return report
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Tells the other end, where pytest would only print it."""
+        """Reports an internal error to the parent; pytest would only print it."""
         self._send({"internal": _first_line(excinfo.exconly())})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keeps the report for the other end."""
+        """Keeps the report for the parent."""
         hook = self._config.hook
         self._reports.append(hook.pytest_report_to_serializable(config=self._config, report=report))
 
     def pytest_warning_recorded(
         self, warning_message: warnings.WarningMessage, when: str, nodeid: str
     ) -> None:
-        """Passes on what a test warned of; the other end has collected too."""
+        """Forwards the warnings of a test; those of collection the parent has itself."""
         if when == "runtest":
             kept = ("filename", "lineno")
-            told = {name: getattr(warning_message, name) for name in kept}
-            told["message"] = str(warning_message.message)
-            self._send({"warned": nodeid, "category": warning_message.category.__name__, **told})
+            fields = {name: getattr(warning_message, name) for name in kept}
+            fields["message"] = str(warning_message.message)
+            fields["category"] = warning_message.category.__name__
+            self._send({"warned": nodeid, **fields})
 
     def _send(self, event: dict[str, Any]) -> None:
         try:
@@ -126,26 +133,26 @@ class Worker:
             os._exit(1)
 
 
-def connect() -> Worker | None:
-    """Returns the worker of this interpreter, or None if it is one that a user has started."""
+def from_environment() -> Worker | None:
+    """Returns the mode of a worker process; None if a user has started this process."""
     channel = os.environ.pop(CHANNEL, None)
     if channel is None:
         return None
-    told, reports = (int(number) for number in channel.split())
-    with os.fdopen(told) as file:
+    job_descriptor, socket_descriptor = (int(number) for number in channel.split())
+    with os.fdopen(job_descriptor) as file:
         job = json.load(file)
-    to_parent = socket.socket(fileno=reports)
+    to_parent = socket.socket(fileno=socket_descriptor)
     to_parent.set_inheritable(False)
-    # A loader's worker would hold it open behind our death.
+    # A loader's worker would hold it open after our death.
     os.register_at_fork(after_in_child=to_parent.close)
     return Worker(job, to_parent)
 
 
 def _kind(error: BaseException | None) -> Kind:
-    # By name: torch is not imported to ask.
+    # By name, without an import of torch.
     names = {cls.__name__ for cls in type(error).__mro__}
-    said = str(error).lower()
-    if names & {"MemoryError", "OutOfMemoryError"} or any(words in said for words in _NO_MEMORY):
+    message = str(error).lower()
+    if names & {"MemoryError", "OutOfMemoryError"} or any(words in message for words in _NO_MEMORY):
         return "out-of-memory"
     return "failed"
 

@@ -1,1 +1,1 @@
-"""What people read: a pure function of saved runs."""
+"""Tables, sentences and pages for people, as pure functions of saved runs."""

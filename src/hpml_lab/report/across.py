@@ -1,47 +1,52 @@
-"""Machines beside each other, as a record and in words."""
+"""Cross-machine comparison, as a JSON record and as tables."""
 
 import math
 import re
 from dataclasses import asdict
 from typing import Any
 
-from hpml_lab.report.answers.answer import Answer
+from hpml_lab.comparison.across import (
+    ALIKE,
+    Across,
+    CounterComparison,
+    RatioRow,
+    RatioTable,
+    RooflinePoint,
+)
+from hpml_lab.comparison.sides import Subject
+from hpml_lab.labs.answer import Answer
 from hpml_lab.units import flop_rate, mebibytes, per_second, percent, ratio, seconds
-from hpml_lab.verdict.across import Across, Placed
-from hpml_lab.verdict.agreement import ALIKE, Beside, Table
-from hpml_lab.verdict.counted import Counted
-from hpml_lab.verdict.subjects import Subject
 
 _MOST_UNEQUAL = 10
 _NOTHING = (
-    "Nothing can be set beside each other: ratios within a machine are of the lab's questions, and "
+    "Nothing can be compared: ratios within a machine are of the lab's questions, and "
     "no two of these have one. `hpml-lab compare` compares the seconds of one machine's runs."
 )
 
 
-def answers(found: Across) -> list[Answer]:
-    """Returns the machines, their ratios, their counters, and their places under the roofline."""
+def answers(comparison: Across) -> list[Answer]:
+    """Returns the tables: machines, ratios, exact counters, roofline points."""
     return [
-        _machines(found),
-        *map(_ratios, found.tables),
-        *([_counters(found.counted)] if found.counted else []),
-        *([_roofline(found.placed)] if found.placed else []),
+        _machines(comparison),
+        *map(_ratios, comparison.tables),
+        *([_counters(comparison.counters)] if comparison.counters else []),
+        *([_roofline(comparison.placed)] if comparison.placed else []),
     ]
 
 
-def record(found: Across) -> dict[str, Any]:
-    """Returns it as JSON holds it."""
+def record(comparison: Across) -> dict[str, Any]:
+    """Returns the comparison as a JSON record."""
     return {
         "machines": [
             {"name": subject.name, "caveats": subject.caveats, "software": _software(subject)}
-            for subject in found.subjects
+            for subject in comparison.subjects
         ],
         "ratios": [
             {
-                "question": table.question.title,
-                "axis": table.question.axis,
-                "reference": table.question.reference,
-                "of": row.ratio.of,
+                "question": table.contrast.title,
+                "axis": table.contrast.axis,
+                "reference": table.contrast.reference,
+                "of": row.ratio.level,
                 "machine": row.machine,
                 "ratio": row.ratio.value,
                 "interval": row.ratio.interval,
@@ -53,27 +58,27 @@ def record(found: Across) -> dict[str, Any]:
                 "why": row.why,
                 "warnings": row.ratio.warnings,
             }
-            for table in found.tables
+            for table in comparison.tables
             for row in table.rows
         ],
-        "counters": [asdict(row) for row in found.counted],
-        "roofline": [asdict(row) for row in found.placed],
+        "counters": [asdict(row) for row in comparison.counters],
+        "roofline": [asdict(row) for row in comparison.placed],
     }
 
 
-def _machines(found: Across) -> Answer:
+def _machines(comparison: Across) -> Answer:
     rows = [
         [subject.name, _software(subject).get("torch") or "-", subject.run.datetime[:10]]
-        for subject in found.subjects
+        for subject in comparison.subjects
     ]
-    caveats = [f"{s.name}: {'; '.join(s.caveats)}." for s in found.subjects if s.caveats]
+    caveats = [f"{s.name}: {'; '.join(s.caveats)}." for s in comparison.subjects if s.caveats]
     return Answer(
         "",
-        "Machines beside each other",
+        "Machines compared",
         "the first is compared with each of the others",
         ["machine", "torch", "measured"],
         rows,
-        [*_method(found.alpha), *caveats] if found.tables else [_NOTHING, *caveats],
+        [*_method(comparison.alpha), *caveats] if comparison.tables else [_NOTHING, *caveats],
     )
 
 
@@ -83,7 +88,7 @@ def _method(alpha: float) -> list[str]:
         "is where a fresh process's is (95 %); ± is the deviation (1.48 median ones) over the "
         "rounds of one process.",
         f"Beside the first machine: agree (within {100 * ALIKE:.0f} %), differ or cannot tell, "
-        f"with a chance of {100 * alpha:g} % of any false differ; no word where a side has one "
+        f"with a chance of {100 * alpha:g} % of any false differ; no verdict where a side has one "
         "process. Seconds are shown, never judged.",
     ]
 
@@ -93,18 +98,18 @@ def _software(subject: Subject) -> dict[str, str | None]:
     return machine.software if machine else {}
 
 
-def _ratios(table: Table) -> Answer:
-    question = table.question
-    ordered = sorted(table.rows, key=lambda row: (_order(row.ratio.of), row.ratio.reading))
+def _ratios(table: RatioTable) -> Answer:
+    contrast = table.contrast
+    ordered = sorted(table.rows, key=lambda row: (_order(row.ratio.level), row.ratio.reading))
     noted: dict[str, int] = {}
     for row in ordered:
         for note in _notes(row):
             noted.setdefault(note, len(noted) + 1)
     return Answer(
         "",
-        question.title,
-        f"{_word(question.axis)} {_named(question.reference)} is 1; within each machine",
-        [_word(question.axis), "machine", "is", "of", "ratio", "from to", "n", "beside the first"],
+        contrast.title,
+        f"{_word(contrast.axis)} {_named(contrast.reference)} is 1; within each machine",
+        [_word(contrast.axis), "machine", "is", "of", "ratio", "from to", "n", "against the first"],
         [_row(row, noted) for row in ordered],
         [*_best_workers(table), *(f"*{number} {note}." for note, number in noted.items())],
     )
@@ -115,22 +120,22 @@ def _order(value: object) -> tuple[float, str]:
     return (float(value), "") if number else (math.inf, str(value))  # type: ignore[arg-type]
 
 
-def _row(row: Beside, noted: dict[str, int]) -> list[str]:
-    found = row.ratio
-    show = mebibytes if found.reading else seconds
-    reading = found.reading.removesuffix("_bytes").replace("_", " ")
+def _row(row: RatioRow, noted: dict[str, int]) -> list[str]:
+    measured = row.ratio
+    show = mebibytes if measured.reading else seconds
+    reading = measured.reading.removesuffix("_bytes").replace("_", " ")
     return [
-        " ".join(filter(None, [_named(found.of), reading])),
+        " ".join(filter(None, [_named(measured.level), reading])),
         _short(row.machine),
-        *map(show, found.quantities),
-        ratio(found.value),
+        *map(show, measured.quantities),
+        ratio(measured.value),
         _range(row),
-        str(len(found.logs)) if found.logs else "-",
+        str(len(measured.logs)) if measured.logs else "-",
         " ".join([row.word or "-", *(f"*{noted[note]}" for note in _notes(row))]),
     ]
 
 
-def _notes(row: Beside) -> list[str]:
+def _notes(row: RatioRow) -> list[str]:
     return [*([row.why] if row.why else []), *row.ratio.warnings]
 
 
@@ -139,21 +144,24 @@ def _short(machine: str) -> str:
     return re.sub(r"-[0-9a-f]{8}\b", "", machine)
 
 
-def _range(row: Beside) -> str:
+def _range(row: RatioRow) -> str:
     if row.ratio.interval:
         low, high = row.ratio.interval
         return f"{low:.2f} {high:.2f}"
     return "-" if row.ratio.spread is None else f"± {row.ratio.spread:.2f}"
 
 
-def _best_workers(table: Table) -> list[str]:
-    if table.question.axis != "workers":
+def _best_workers(table: RatioTable) -> list[str]:
+    if table.contrast.axis != "workers":
         return []
     by_machine: dict[str, dict[str, float]] = {}
     for row in table.rows:
-        known = by_machine.setdefault(row.machine, {_named(table.question.reference): 1.0})
-        known[_named(row.ratio.of)] = row.ratio.value
-    return [f"Best count of those tried on {_best(*each)}." for each in by_machine.items()]
+        known = by_machine.setdefault(row.machine, {_named(table.contrast.reference): 1.0})
+        known[_named(row.ratio.level)] = row.ratio.value
+    return [
+        f"Best count of those tried on {_best(machine, times)}."
+        for machine, times in by_machine.items()
+    ]
 
 
 def _best(machine: str, times: dict[str, float]) -> str:
@@ -161,7 +169,7 @@ def _best(machine: str, times: dict[str, float]) -> str:
     return f"{_short(machine)}: {best}, {ratio(1 / times[best])} as fast as without workers"
 
 
-def _counters(rows: list[Counted]) -> Answer:
+def _counters(rows: list[CounterComparison]) -> Answer:
     return Answer(
         "",
         "Exact counters",
@@ -181,13 +189,13 @@ def _counters(rows: list[Counted]) -> Answer:
     )
 
 
-def _unequal(row: Counted) -> list[str]:
+def _unequal(row: CounterComparison) -> list[str]:
     shown = [f"{row.machine}: {text}." for text in row.unequal[:_MOST_UNEQUAL]]
     more = len(row.unequal) - len(shown)
     return [*shown, *([f"{row.machine}: {more} more; --json has all of them."] if more else [])]
 
 
-def _roofline(rows: list[Placed]) -> Answer:
+def _roofline(rows: list[RooflinePoint]) -> Answer:
     return Answer(
         "",
         "Share of each machine's roofline",

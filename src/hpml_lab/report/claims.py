@@ -1,4 +1,4 @@
-"""The ledger of published answers, with what decided each, as text and as a record."""
+"""The ledger of published answers and the evidence for their verdicts, as text and as a record."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,19 +7,19 @@ from typing import Any
 
 from rich.table import Table
 
-from hpml_lab.claims.decide import Decision
+from hpml_lab.labs.claim_decisions import Decision
 from hpml_lab.report.terminal import new_console, plain, text_of
 
 _WIDTH = 80
 _LABELS = {
     "computed": "Computed",
     "saved quantity": "Decided by",
-    "by the ledger's word": "To check",
+    "not computed": "To check",
 }
 
 
 def record(decisions: Sequence[Decision]) -> dict[str, Any]:
-    """Returns the decisions as JSON holds them: claims, counts by verdict, how many computed."""
+    """Returns a JSON record: the claims, counts by verdict, the number of computed ones."""
     return {
         "claims": [_claim(decision) for decision in decisions],
         "counts": dict(Counter(decision.claim.verdict for decision in decisions)),
@@ -69,8 +69,8 @@ def _summary(decisions: Sequence[Decision]) -> str:
     counts = Counter(decision.claim.verdict for decision in decisions)
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
     wrong = [decision.claim.id for decision in decisions if not decision.agrees]
-    ending = f"Checks disagree on: {', '.join(wrong)}." if wrong else "No check disagrees."
-    return f"{len(decisions)} claims: {verdicts}; {_computed(decisions)} computed. {ending}"
+    disagreement = f"Checks disagree on: {', '.join(wrong)}." if wrong else "No check disagrees."
+    return f"{len(decisions)} claims: {verdicts}; {_computed(decisions)} computed. {disagreement}"
 
 
 def _computed(decisions: Sequence[Decision]) -> int:

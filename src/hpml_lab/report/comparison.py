@@ -1,4 +1,4 @@
-"""A comparison as text that leads with what changed, and as a record."""
+"""A comparison as text, changes first, and as a record."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,14 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from hpml_lab.comparison.verdicts import Comparison, CounterVerdict, Status, Verdict, counted
+from hpml_lab.labs.answer import Answer
 from hpml_lab.report.terminal import new_console, plain, text_of
 from hpml_lab.text import short
 from hpml_lab.units import percent
-from hpml_lab.verdict.comparison import Comparison, CounterVerdict, Verdict, Word, counted
 
 _WIDTH = 110
-_SECTIONS: tuple[tuple[str, tuple[Word, ...]], ...] = (
+_SECTIONS: tuple[tuple[str, tuple[Status, ...]], ...] = (
     ("Changed", ("regressed", "improved")),
     ("Not compared", ("missing", "not comparable")),
     ("Inconclusive", ("inconclusive",)),
@@ -24,13 +25,13 @@ COLUMNS = ("case", "verdict", "change", "interval", "detectable", "processes", "
 
 
 def record(comparison: Comparison) -> dict[str, Any]:
-    """Returns the comparison as JSON holds it."""
+    """Returns the comparison as a JSON record."""
     failures = list(map(str, comparison.refusals))
     return asdict(comparison) | {"failures": failures, "exit": comparison.exit}
 
 
 def render(comparison: Comparison) -> str:
-    """Returns the comparison as text; whatever a run file holds, no control character is in it."""
+    """Returns the comparison as text without control characters."""
     console = new_console(_WIDTH)
     for title, verdicts in sections(comparison):
         console.print()
@@ -51,23 +52,26 @@ def render(comparison: Comparison) -> str:
 
 
 def sections(comparison: Comparison) -> Iterator[tuple[str, list[Verdict]]]:
-    """Yields what there is to say beside what is unchanged: a title and its verdicts."""
+    """Yields the sections, a title and its verdicts; unchanged cases are in none."""
     for title, words in _SECTIONS:
-        chosen = [each for each in comparison.verdicts if each.verdict in words]
+        chosen = [verdict for verdict in comparison.verdicts if verdict.verdict in words]
         if chosen:
-            yield title, sorted(chosen, key=lambda each: (words.index(each.verdict), -_size(each)))
+            yield (
+                title,
+                sorted(chosen, key=lambda case: (words.index(case.verdict), -_size(case))),
+            )
 
 
 def changed_counters(comparison: Comparison) -> list[CounterVerdict]:
     """Returns the counters that are not equal."""
-    return [each for each in comparison.counters if each.verdict != "unchanged"]
+    return [counter for counter in comparison.counters if counter.verdict != "unchanged"]
 
 
 def summary(comparison: Comparison) -> Iterator[str]:
-    """Yields the sentences that are about all of it: notes and counts."""
+    """Yields the sentences about the whole comparison: notes and counts."""
     for note in comparison.notes:
         yield f"Note: {note}."
-    words = [each.verdict for each in comparison.verdicts]
+    words = [verdict.verdict for verdict in comparison.verdicts]
     counts = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
     yield (
         f"{len(words)} cases: {', '.join(counts) or 'none'}. The chance of any false alarm is at "
@@ -76,7 +80,7 @@ def summary(comparison: Comparison) -> Iterator[str]:
 
 
 def cells(verdict: Verdict) -> tuple[str, ...]:
-    """Returns the texts of `COLUMNS`."""
+    """Returns the cells of a verdict, one for each of `COLUMNS`."""
     low, high = verdict.interval or (None, None)
     between = f"{_change(low)} .. {_change(high)}" if verdict.interval else "-"
     base, new = verdict.processes
@@ -93,10 +97,10 @@ def cells(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _reasons(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """Yields each reason once, with the case or the number of cases that have it."""
+    """Yields every reason once, with its case or the number of its cases."""
     cases = defaultdict(list)
-    for each in verdicts:
-        cases[each.reason].append(each.fullname)
+    for verdict in verdicts:
+        cases[verdict.reason].append(verdict.fullname)
     for reason, names in cases.items():
         yield f"{short(names[0]) if len(names) == 1 else f'{len(names)} of these'}: {reason}"
 
@@ -117,3 +121,27 @@ def _change(ratio: float | None) -> str:
 
 def _size(verdict: Verdict) -> float:
     return abs((verdict.ratio or 1.0) - 1)
+
+
+def answers(comparison: Comparison) -> list[Answer]:
+    """Returns the tables, changes first; sentences of the last one count the unchanged cases."""
+    tables = [
+        Answer(
+            "",
+            title,
+            "time of the second run over that of the first",
+            [*COLUMNS, "why"],
+            [[*cells(verdict), verdict.reason] for verdict in verdicts],
+        )
+        for title, verdicts in sections(comparison)
+    ]
+    rows = [[short(counter.fullname), counted(counter)] for counter in changed_counters(comparison)]
+    counters = Answer(
+        "",
+        "Counters changed",
+        "exact; any rise is a regression",
+        ["case", "counter"],
+        rows or [["none", "-"]],
+        [*summary(comparison)],
+    )
+    return [*tables, counters]

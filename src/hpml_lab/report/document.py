@@ -1,19 +1,19 @@
-"""A report before it has a format: sections of answers and pictures."""
+"""A report without a format: sections of tables and pictures."""
 
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hpml_lab.history.run import Run
-from hpml_lab.report import across as beside
-from hpml_lab.report import compared, machine
-from hpml_lab.report.answers import answers, run_warnings, timed
-from hpml_lab.report.answers.answer import Answer, records_fit
-from hpml_lab.report.picture import Picture
-from hpml_lab.report.pictures import pictures
-from hpml_lab.verdict.across import across
-from hpml_lab.verdict.compare import compare
-from hpml_lab.verdict.subjects import Subject
+from hpml_lab.comparison.across import across
+from hpml_lab.comparison.compare import compare
+from hpml_lab.comparison.sides import Subject
+from hpml_lab.labs.answer import Answer, records_fit
+from hpml_lab.labs.picture import Picture
+from hpml_lab.labs.questions import CONTRASTS
+from hpml_lab.report import across as across_tables
+from hpml_lab.report import comparison, machine, run_warnings, timed
+from hpml_lab.report.answers import answers, pictures
+from hpml_lab.runs.schema import Run
 
 _MOST_PICTURES = 60
 
@@ -23,10 +23,10 @@ class Section:
     """Answers that belong together, and their pictures.
 
     Attributes:
-        title: in words.
+        title: the heading.
         answers: tables with sentences.
-        pictures: behind them.
-        alarming: whether a reader must not miss it.
+        pictures: shown after the tables.
+        alarming: whether it is a warning that a reader must not miss.
     """
 
     title: str
@@ -45,32 +45,33 @@ class Document:
 
 
 def document(subjects: Sequence[Subject]) -> Document:
-    """Returns all that saved runs say; of several, what they say together comes first.
+    """Returns the report on saved runs; comparisons between several of them come first.
 
     Args:
-        subjects: one run or more, under names that tell them apart.
+        subjects: one run or more, under distinct names.
 
     Raises:
         RunFileError: if the records of a run cannot be those of a measurement.
     """
     sections: list[Section] = []
-    sections += [*_together(subjects)]
+    sections += [*_comparisons(subjects)]
     for subject in subjects:
         prefix = f"{subject.name}: " if len(subjects) > 1 else ""
         sections += [_prefixed(prefix, section) for section in _sections(subject)]
     return Document("Performance of deep-learning training", [*map(_lead, subjects)], sections)
 
 
-def _together(subjects: Sequence[Subject]) -> Iterator[Section]:
-    """Yields the first run against each other one of its machine, and beside other machines'."""
+def _comparisons(subjects: Sequence[Subject]) -> Iterator[Section]:
+    """Yields comparisons of the first run: with each other run of its machine, across machines."""
     first, *others = subjects
     own = [other for other in others if _machine_of(other) == _machine_of(first)]
     with records_fit():
         for other in own:
-            found = compared.answers(compare([first.run], [other.run]))
-            yield Section(f"{first.name} against {other.name}", found)
-        if unlike := [other for other in others if other not in own]:
-            yield Section("Beside each other", beside.answers(across([first, *unlike])))
+            tables = comparison.answers(compare([first.run], [other.run]))
+            yield Section(f"{first.name} against {other.name}", tables)
+        if foreign := [other for other in others if other not in own]:
+            tables = across_tables.answers(across([first, *foreign], CONTRASTS))
+            yield Section("Machines compared", tables)
 
 
 def _machine_of(subject: Subject) -> str | None:

@@ -1,10 +1,10 @@
-"""What a GPU adds to a step's tensors, and whether it fits, as a record and in words."""
+"""GPU memory of a planned step, and whether it fits: as a record and as tables."""
 
 from dataclasses import asdict
 from typing import Any
 
-from hpml_lab.report.answers.answer import Answer
-from hpml_lab.theory.fitting import Fit
+from hpml_lab.labs.answer import Answer
+from hpml_lab.memory.fitting import Fit, Way
 from hpml_lab.units import gibibytes, mebibytes
 
 TRACED = (
@@ -14,11 +14,11 @@ TRACED = (
 
 
 def record(fit: Fit, largest_batch: int | str | None) -> dict[str, Any]:
-    """Returns the keys of `predict`'s JSON that are about a GPU.
+    """Returns the GPU part of the JSON record of `predict`.
 
     Args:
-        fit: of the step.
-        largest_batch: that fits, or why it is not known; None to leave it out.
+        fit: the fit of the step on a GPU.
+        largest_batch: the largest that fits, or why it is not known; None to leave it out.
     """
     gpu = fit.gpu
     terms = {
@@ -26,22 +26,22 @@ def record(fit: Fit, largest_batch: int | str | None) -> dict[str, Any]:
         "reserved_bytes": gpu.reserved_bytes,
         "device_used_bytes": gpu.device_used_bytes,
     }
-    found: dict[str, Any] = {"gpu": asdict(gpu) | terms, "gpu_leaves_out": fit.device.left_out}
+    fields: dict[str, Any] = {"gpu": asdict(gpu) | terms, "gpu_leaves_out": fit.device.left_out}
     if fit.fits is not None:
-        found |= {
+        fields |= {
             "device_memory_bytes": fit.device.memory_bytes,
             "margin": fit.device.margin,
             "needed_bytes": fit.needed_bytes,
             "fits": fit.fits,
         }
     if largest_batch is None:
-        return found
+        return fields
     known = None if isinstance(largest_batch, str) else largest_batch
-    return found | {"largest_batch": known}
+    return fields | {"largest_batch": known}
 
 
 def sentence(fit: Fit) -> str:
-    """Returns whether a step fits, in a line; empty if the memory is not known."""
+    """Returns a line on whether a step fits; empty if the memory of the GPU is not known."""
     memory_bytes = fit.device.memory_bytes
     if memory_bytes is None:
         return ""
@@ -53,13 +53,13 @@ def sentence(fit: Fit) -> str:
 
 
 def answer(heading: str, fit: Fit, largest_batch: int | str | None, caveats: list[str]) -> Answer:
-    """Returns the terms as a table, and behind it whether the step fits.
+    """Returns the terms of GPU memory as a table, then sentences on whether the step fits.
 
     Args:
-        heading: what was planned.
-        fit: of the step.
-        largest_batch: that fits, or why it is not known; None to leave it out.
-        caveats: sentences on what the plan itself may miss on a GPU.
+        heading: the planned step.
+        fit: the fit of the step on a GPU.
+        largest_batch: the largest that fits, or why it is not known; None to leave it out.
+        caveats: sentences on limits of the plan itself on a GPU.
     """
     gpu, fits = fit.gpu, sentence(fit)
     terms = {
@@ -97,3 +97,38 @@ def _largest(batch: int | str) -> str:
 
 def _shown(value: int | None) -> list[str]:
     return ["-", "-"] if value is None else [f"{value:,}", mebibytes(value)]
+
+
+def ways_record(ways: list[Way]) -> list[dict[str, Any]]:
+    """Returns the changes that save memory as a JSON record."""
+    return [
+        {
+            "way": way.name,
+            "peak_bytes": way.fit.gpu.tensors_bytes,
+            "needed_bytes": way.fit.needed_bytes,
+            "fits": way.fit.fits,
+            "changes_numbers": way.changes_numbers,
+        }
+        for way in ways
+    ]
+
+
+def ways_answer(heading: str, ways: list[Way]) -> Answer:
+    """Returns the changes that save memory as a table, those that fit first."""
+    return Answer(
+        "",
+        "What would make it fit" if any(way.fit.fits for way in ways) else "What would need less",
+        heading,
+        ["change", "peak of tensors", "needed", "fits", "changes numbers"],
+        [
+            [
+                way.name,
+                mebibytes(way.fit.gpu.tensors_bytes),
+                mebibytes(way.fit.needed_bytes),
+                "yes" if way.fit.fits else "no",
+                "yes" if way.changes_numbers else "no",
+            ]
+            for way in ways
+        ],
+        ["Each alone; planned like the step itself. They can be taken together."],
+    )

@@ -6,20 +6,20 @@ from itertools import groupby
 from rich import box
 from rich.table import Table
 
-from hpml_lab.history.listing import Listed, Waiting
 from hpml_lab.report.terminal import new_console, plain, text_of
+from hpml_lab.runs.listing import JournalInfo, RunInfo
 
 _WIDTH = 110
 _COLUMNS = ("run", "name", "when", "commit", "cases", "processes", "state")
-_COMMIT = 12  # letters of a revision that tell it from others
+_COMMIT = 12  # characters that identify a revision
 
 
-def render(saved: Sequence[Listed], waiting: Sequence[Waiting]) -> str:
-    """Returns the runs by machine, then the journals; no control character of a file is in it."""
+def render(saved: Sequence[RunInfo], waiting: Sequence[JournalInfo]) -> str:
+    """Returns the runs by machine, then the journals, as text without control characters."""
     console = new_console(_WIDTH)
     if not saved:
         console.print("No saved run; make one with: make bench")
-    for machine, rows in groupby(saved, key=lambda each: each.machine):
+    for machine, rows in groupby(saved, key=lambda run: run.machine):
         console.print(plain(machine))
         console.print(_table(rows))
     for journal in waiting:
@@ -27,7 +27,7 @@ def render(saved: Sequence[Listed], waiting: Sequence[Waiting]) -> str:
     return text_of(console)
 
 
-def _table(rows: Iterable[Listed]) -> Table:
+def _table(rows: Iterable[RunInfo]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in _COLUMNS:
         right = column in {"run", "cases", "processes"}
@@ -37,7 +37,7 @@ def _table(rows: Iterable[Listed]) -> Table:
     return table
 
 
-def _cells(row: Listed) -> list[str]:
+def _cells(row: RunInfo) -> list[str]:
     number = f"{row.number:04d}"
     if row.problem:
         return [number, row.name, "-", "-", "-", "-", f"unreadable: {row.problem}"]
@@ -49,7 +49,7 @@ def _cells(row: Listed) -> list[str]:
     return [number, row.name, when or "-", commit[:_COMMIT] + dirty or "-", *counts, state]
 
 
-def _line(journal: Waiting) -> str:
+def _line(journal: JournalInfo) -> str:
     if journal.problem:
         return f"Journal {journal.file} is of no use: {journal.problem}"
     done = f"{journal.ended} of {journal.due}"

@@ -4,10 +4,11 @@ import base64
 import hashlib
 import html
 
-from hpml_lab.report.answers.answer import Answer
+from hpml_lab.labs.answer import Answer
+from hpml_lab.labs.picture import Picture
 from hpml_lab.report.document import Document, Section
-from hpml_lab.report.picture import Picture
-from hpml_lab.report.terminal import is_number_column, plain
+from hpml_lab.report.terminal import is_number_column
+from hpml_lab.text import printable
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1b1b1b;--page:#fff;--soft:#5c5c5c;--line:#d5d5d5;
@@ -36,8 +37,8 @@ table{font-size:8pt}tr,figure{break-inside:avoid}h2,h3{break-after:avoid}thead{d
 def render(document: Document) -> str:
     """Returns the page.
 
-    Its policy allows pictures that are part of the page, this one style by its digest, and nothing
-    else; what a run file names is text, whatever it holds.
+    Its content security policy allows embedded pictures and this one style, by its digest, and
+    nothing else. All text from a run file is escaped.
     """
     digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     policy = (
@@ -114,4 +115,4 @@ def _figure(picture: Picture) -> str:
 
 
 def _text(text: str) -> str:
-    return html.escape(plain(text).plain, quote=True)
+    return html.escape(printable(text), quote=True)

@@ -1,8 +1,7 @@
-"""A machine in words: what it is, how it was, and what it can do at most."""
+"""A machine's record as tables: identity, state, software, probe and peak rates."""
 
-from hpml_lab.history.run import Machine
-from hpml_lab.measure.machine import State
-from hpml_lab.report.answers.answer import Answer
+from hpml_lab.labs.answer import Answer
+from hpml_lab.runs.machine import Machine, State
 from hpml_lab.theory.roofline import ridge
 from hpml_lab.units import byte_rate, flop_rate, mebibytes
 
@@ -111,13 +110,13 @@ def _rate(name: str, rate: float | None) -> str:
 
 
 def _ridges(ceilings: dict[str, float | None]) -> list[str]:
-    found = []
+    sentences = []
     for device in ("cpu", "cuda"):
         peak = ceilings.get(f"{device}_matmul_float32_flops_per_s")
         memory = ceilings.get(f"{device}_memory_bytes_per_s")
         if peak and memory:
-            found.append(
+            sentences.append(
                 f"On {device} in float32, work of less than {ridge(peak, memory):.1f} FLOP a byte "
                 "is bound by memory, any other by arithmetic."
             )
-    return found
+    return sentences

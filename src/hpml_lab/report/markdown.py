@@ -2,24 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 
+from hpml_lab.comparison.verdicts import Comparison, Verdict, counted
 from hpml_lab.report.comparison import COLUMNS, cells, changed_counters, sections
-from hpml_lab.text import short
-from hpml_lab.verdict.comparison import Comparison, Verdict, counted
+from hpml_lab.text import markdown, short
 
 MOST_ROWS = 200  # a job's summary may have 1 MiB
 
 
 def render(comparison: Comparison) -> str:
-    """Returns the outcome and tables that lead with what changed; what is unchanged is counted.
+    """Returns the outcome, then tables, changes first; unchanged cases are only counted.
 
-    No name in it can be anything but text: see `literal`.
+    All names are escaped; see `markdown`.
     """
     refusals = comparison.refusals
     unchanged = sum(verdict.verdict == "unchanged" for verdict in comparison.verdicts)
     lines = [
         f"### Performance gate: {'failed' if refusals else 'passed'}",
         f"{len(comparison.verdicts)} cases, {unchanged} unchanged.",
-        *(literal(refusal.why) for refusal in refusals if not refusal.fullname),
+        *(markdown(refusal.why) for refusal in refusals if not refusal.fullname),
     ]
     for title, verdicts in sections(comparison):
         lines += [f"#### {title}: {len(verdicts)}", _table(verdicts)]
@@ -29,7 +29,10 @@ def render(comparison: Comparison) -> str:
 
 
 def _table(verdicts: Sequence[Verdict]) -> str:
-    shown = [_row([*map(literal, (*cells(each), each.reason))]) for each in verdicts[:MOST_ROWS]]
+    shown = [
+        _row([*map(markdown, (*cells(verdict), verdict.reason))])
+        for verdict in verdicts[:MOST_ROWS]
+    ]
     more = len(verdicts) - MOST_ROWS
     head = [_row([*COLUMNS, "why"]), _row(["---"] * (len(COLUMNS) + 1))]
     return "\n".join([*head, *shown, *([f"\n{more} more are left out."] if more > 0 else [])])
@@ -40,26 +43,12 @@ def _row(texts: Sequence[str]) -> str:
 
 
 def _counters(comparison: Comparison) -> list[str]:
-    return [f"{short(each.fullname)}: {counted(each)}" for each in changed_counters(comparison)]
+    return [
+        f"{short(counter.fullname)}: {counted(counter)}" for counter in changed_counters(comparison)
+    ]
 
 
 def _list(title: str, sentences: Sequence[str]) -> Iterator[str]:
     if sentences:
         yield f"#### {title}: {len(sentences)}"
-        yield "\n".join(f"- {literal(sentence)}" for sentence in sentences[:MOST_ROWS])
-
-
-def literal(text: str) -> str:
-    """Returns text that Markdown and HTML take for nothing else.
-
-    Every ASCII character but letters, digits and spaces is written as its number; what cannot be
-    printed becomes a question mark.
-    """
-    return "".join(map(_literal, text))
-
-
-def _literal(character: str) -> str:
-    if not character.isprintable():
-        return "?"
-    safe = character == " " or character.isalnum() or not character.isascii()
-    return character if safe else f"&#{ord(character)};"
+        yield "\n".join(f"- {markdown(sentence)}" for sentence in sentences[:MOST_ROWS])

@@ -7,13 +7,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hpml_lab.report.answers.answer import Answer
+from hpml_lab.labs.answer import Answer
+from hpml_lab.text import printable
 
 _WIDTH = 110
 
 
 def render(answers: list[Answer]) -> str:
-    """Returns the answers as text; whatever a run file holds, no control character is in it."""
+    """Returns the answers as text without control characters."""
     console = new_console(_WIDTH)
     for answer in answers:
         heading = f"{answer.item}  {answer.title}" if answer.item else answer.title
@@ -28,12 +29,12 @@ def render(answers: list[Answer]) -> str:
 
 
 def new_console(width: int) -> Console:
-    """Returns a console that keeps what is printed, without colours."""
+    """Returns a console that prints into memory, without colours."""
     return Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
 
 
 def text_of(console: Console) -> str:
-    """Returns what was printed on a `new_console`, without spaces at line ends."""
+    """Returns the text printed on a `new_console`, without spaces at line ends."""
     text = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
@@ -49,11 +50,11 @@ def _table(answer: Answer) -> Table:
 
 
 def is_number_column(answer: Answer, index: int) -> bool:
-    """Returns whether a column is to stand right: all of it is numbers, and it names no row."""
+    """Whether a column is right-aligned: all its cells are numbers, and it is not the first."""
     cells = [row[index] for row in answer.rows]
     return index > 0 and all(cell[:1].isdigit() or cell == "-" for cell in cells)
 
 
 def plain(text: str) -> Text:
-    """Returns text without markup in which every control character is a question mark."""
-    return Text("".join(c if c.isprintable() else "?" for c in text))
+    """Returns text without markup or control characters."""
+    return Text(printable(text))

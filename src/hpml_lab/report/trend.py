@@ -3,52 +3,53 @@
 from collections.abc import Iterator
 from typing import Any
 
-from hpml_lab.report.terminal import plain
-from hpml_lab.text import short
+from hpml_lab.comparison.trend import Change, CommonChange, Trend
+from hpml_lab.stats.change_points import FEWEST_VALUES
+from hpml_lab.text import printable, short
 from hpml_lab.units import percent, seconds
-from hpml_lab.verdict.steps import FEWEST_VALUES
-from hpml_lab.verdict.trend import Move, SharedMove, Trend
 
 _SHORT_COMMIT = 10
 
 
 def record(trend: Trend) -> dict[str, Any]:
-    """Returns a trend as JSON holds it."""
+    """Returns a trend as a JSON record."""
     return {
         "machine": trend.runs[-1].machine,
         "runs": len(trend.runs),
         "alpha": trend.alpha,
-        "shared": [_shared(move) for move in trend.shared],
-        "moved": [_move(move) | {"ratio": move.after / move.before} for move in trend.moved],
-        "counters": [_move(move) | {"counter": move.counter} for move in trend.counters],
+        "shared": [_shared(change) for change in trend.shared],
+        "moved": [
+            _change(change) | {"ratio": change.after / change.before} for change in trend.moved
+        ],
+        "counters": [_change(change) | {"counter": change.counter} for change in trend.counters],
         "still": trend.still,
         "short": trend.short,
     }
 
 
-def _shared(move: SharedMove) -> dict[str, Any]:
-    return {"cases": move.cases, "judged": move.judged, "ratio": move.ratio} | _at(move)
+def _shared(change: CommonChange) -> dict[str, Any]:
+    return {"cases": change.cases, "judged": change.judged, "ratio": change.ratio} | _at(change)
 
 
-def _move(move: Move) -> dict[str, Any]:
-    levels = {"fullname": move.fullname, "before": move.before, "after": move.after}
-    return levels | _at(move)
+def _change(change: Change) -> dict[str, Any]:
+    levels = {"fullname": change.fullname, "before": change.before, "after": change.after}
+    return levels | _at(change)
 
 
-def _at(move: Move | SharedMove) -> dict[str, Any]:
+def _at(change: Change | CommonChange) -> dict[str, Any]:
     return {
-        "number": move.number,
-        "run": str(move.run.path),
-        "datetime": move.run.time.isoformat(),
-        "commit": move.run.commit,
-        "dirty": move.run.dirty,
-        "previous_commit": move.previous.commit,
+        "number": change.number,
+        "run": str(change.run.path),
+        "datetime": change.run.time.isoformat(),
+        "commit": change.run.commit,
+        "dirty": change.run.dirty,
+        "previous_commit": change.previous.commit,
     }
 
 
 def render(trend: Trend) -> str:
-    """Returns a trend as text, a line a move; no control character of a run file is in it."""
-    return "\n".join(plain(line).plain for line in _lines(trend)) + "\n"
+    """Returns a trend as text without control characters, one line for each change."""
+    return "\n".join(printable(line) for line in _lines(trend)) + "\n"
 
 
 def _lines(trend: Trend) -> Iterator[str]:
@@ -57,19 +58,19 @@ def _lines(trend: Trend) -> Iterator[str]:
     yield f"{last.machine}: {runs}, {first.time:%Y-%m-%d} to {last.time:%Y-%m-%d}"
     yield ""
     for shared in trend.shared:
-        moved = f"{len(shared.cases):,} of {shared.judged:,} cases moved together"
+        moved = f"{len(shared.cases):,} of {shared.judged:,} cases changed together"
         by = f"{moved} by {_signed(shared.ratio)} at {_where(shared)}"
         yield f"{by}: the machine, or what all of them use"
-    for move in trend.moved:
-        levels = f"{seconds(move.before)} -> {seconds(move.after)}"
-        change = f"{levels} ({_signed(move.after / move.before)})"
-        yield f"{short(move.fullname)}  {change}  {_where(move)}"
-    for move in trend.counters:
-        change = f"{move.before:,} -> {move.after:,}"
-        yield f"{short(move.fullname)}  {move.counter} {change}  {_where(move)}"
+    for change in trend.moved:
+        levels = f"{seconds(change.before)} -> {seconds(change.after)}"
+        sizes = f"{levels} ({_signed(change.after / change.before)})"
+        yield f"{short(change.fullname)}  {sizes}  {_where(change)}"
+    for change in trend.counters:
+        sizes = f"{change.before:,} -> {change.after:,}"
+        yield f"{short(change.fullname)}  {change.counter} {sizes}  {_where(change)}"
     if trend.shared or trend.moved or trend.counters:
         yield ""
-    judged = len(trend.still) + len({move.fullname for move in trend.moved})
+    judged = len(trend.still) + len({change.fullname for change in trend.moved})
     on_their_own = " on their own" if trend.shared else ""
     if judged:
         yield f"{len(trend.still):,} of {judged:,} cases did not move{on_their_own}."
@@ -83,12 +84,12 @@ def _lines(trend: Trend) -> Iterator[str]:
 
 
 def _signed(ratio: float) -> str:
-    change = ratio - 1
-    return f"{'+' if change >= 0 else '-'}{percent(abs(change))}"
+    excess = ratio - 1
+    return f"{'+' if excess >= 0 else '-'}{percent(abs(excess))}"
 
 
-def _where(move: Move | SharedMove) -> str:
-    commit = (move.run.commit or "unknown")[:_SHORT_COMMIT]
-    changed = " and uncommitted changes" if move.run.dirty else ""
-    day = f"{move.run.time:%Y-%m-%d}"
-    return f"run {move.number} ({move.run.path.stem}), commit {commit}{changed}, {day}"
+def _where(change: Change | CommonChange) -> str:
+    commit = (change.run.commit or "unknown")[:_SHORT_COMMIT]
+    changed = " and uncommitted changes" if change.run.dirty else ""
+    day = f"{change.run.time:%Y-%m-%d}"
+    return f"run {change.number} ({change.run.path.stem}), commit {commit}{changed}, {day}"

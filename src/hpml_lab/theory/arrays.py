@@ -1,7 +1,7 @@
-"""NumPy arrays or torch tensors in, the same kind out; float64 NumPy in between.
+"""Conversion between NumPy arrays or torch tensors and float64 NumPy arrays.
 
-What comes out is of the kind of the argument named in each docstring, on its device, of dtype
-float64, in memory of its own and without an autograd history.
+Results have the type of the argument named in each docstring, on its device, of dtype float64, in
+new memory and without an autograd history.
 """
 
 import sys
@@ -25,12 +25,13 @@ def floats(what: str, values: Values, dimensions: Collection[int]) -> Floats:
     """Returns the values as float64.
 
     Args:
-        what: the argument's name, for the error.
-        values: real numbers of any dtype, layout and device.
-        dimensions: the numbers of dimensions that are allowed.
+        what: Name of the argument, for the error.
+        values: Real numbers of any dtype, layout and device.
+        dimensions: Allowed numbers of dimensions.
 
     Raises:
-        InputError: for other dimensions, an empty array, NaN, infinity, or what is not a number.
+        InputError: for other dimensions, an empty array, NaN, infinity, or values that are no
+            numbers.
     """
     array = _numbers(what, values)
     if array.ndim not in dimensions:
@@ -44,10 +45,10 @@ def floats(what: str, values: Values, dimensions: Collection[int]) -> Floats:
 
 
 def of_shape(what: str, values: Values, shape: Sequence[int]) -> Floats:
-    """Returns the values as float64.
+    """Returns the values as float64, checked for a shape.
 
     Raises:
-        InputError: for another shape than the one given, and as `floats`.
+        InputError: for another shape, and as `floats`.
     """
     array = floats(what, values, {len(shape)})
     if array.shape != tuple(shape):
@@ -56,7 +57,7 @@ def of_shape(what: str, values: Values, shape: Sequence[int]) -> Floats:
 
 
 def like(sample: Array, result: npt.ArrayLike) -> Array:
-    """Returns the result as the sample's kind of array, float64."""
+    """Returns the result as float64 in the array type of the sample."""
     converted: Array = _converted(sample, np.array(result, dtype=np.float64, order="C"))
     return converted
 
@@ -67,7 +68,7 @@ def _converted(sample: Any, array: Floats) -> Any:
 
 
 def _torch_of(values: Any) -> Any:
-    """Returns torch if the values are a tensor of it; who has one has imported it."""
+    """Returns torch if the values are a tensor; torch is then imported already."""
     torch = sys.modules.get("torch")
     return torch if torch is not None and isinstance(values, torch.Tensor) else None
 
@@ -83,7 +84,7 @@ def _numbers(what: str, values: Any) -> Floats:
 
 
 def _widened(tensor: "Tensor", float64: Any) -> npt.NDArray[Any]:
-    # NumPy knows no bfloat16, and complex values are refused by their dtype further on.
+    # NumPy has no bfloat16; complex values are refused later by their dtype.
     wide = tensor if tensor.is_complex() else tensor.to(float64)
     numbers: npt.NDArray[Any] = wide.cpu().resolve_conj().numpy()
     return numbers

@@ -1,8 +1,7 @@
-"""Minimisers of a quadratic in the weights, of minimum norm where there are several.
+"""Least-squares and penalised weights, of minimum norm if there are several.
 
 Every loss of `theory.dropout` has the normal equations (keep A + drop N) w = X^T y with A = X^T X
-and N = diag(A). Solving them as they stand would square the condition number; the singular values
-of X do not.
+and N = diag(A). Solving them directly would square the condition number; an SVD of X does not.
 """
 
 import numpy as np
@@ -14,7 +13,7 @@ def problem(X: Values, y: Values) -> tuple[Floats, Floats]:
     """Returns inputs (n, d) and targets (n,) or (n, m) as float64.
 
     Raises:
-        InputError: for shapes that do not fit, or values that are not finite.
+        InputError: for incompatible shapes, or values that are not finite.
     """
     inputs, targets = floats("X", X, {2}), floats("y", y, {1, 2})
     return inputs, of_shape("y", targets, (len(inputs), *targets.shape[1:]))
@@ -43,7 +42,7 @@ def penalised(X: Floats, y: Floats, keep: float, drop: float) -> Floats:
     smallest ||N^(1/2) w||. The weight of a column of zeros is 0.
     """
     norms = column_norms(X)
-    # In v = N^(1/2) w the penalty is drop I, so columns of any scale are equally well determined.
+    # In v = N^(1/2) w the penalty is drop I, so the scale of a column does not matter.
     scale = np.where(norms > 0, norms, 1.0)
     unit = _filtered(X / scale, y, keep, drop)
     solution: Floats = (unit.T / scale).T
@@ -53,7 +52,7 @@ def penalised(X: Floats, y: Floats, keep: float, drop: float) -> Floats:
 
 def _filtered(X: Floats, y: Floats, keep: float, drop: float) -> Floats:
     left, values, right = np.linalg.svd(X, full_matrices=False)
-    # What is below the rounding of the decomposition is zero, as in a pseudo-inverse.
+    # Singular values below the rounding of the decomposition count as zero, as in a pseudo-inverse.
     real = values > values[0] * max(X.shape) * np.finfo(np.float64).eps
     factors = 1 / (keep * values[real] + drop / values[real])
     solution: Floats = right[real].T @ (factors * (left.T[real] @ y).T).T

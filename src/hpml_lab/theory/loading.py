@@ -1,30 +1,30 @@
-"""How many loader workers a training step needs, and what an epoch takes with any number.
+"""Model of loader workers: time per batch, epoch time, and number of workers needed.
 
-A batch takes one worker `load_s` on one core, and the training `step_s`, for which it keeps
-`step_cores` of the machine's `cores` busy. Without workers batches follow each other in
-load_s + step_s. With w workers, if the step leaves a core to them, in the largest of
+A worker needs `load_s` for a batch on one core, and the training `step_s`, in which it keeps
+`step_cores` of the machine's `cores` busy. Without workers the time per batch is load_s + step_s.
+With w workers, if the step leaves a core free, it is the largest of
 
-    step_s                                           the training takes one after the other
-    load_s / w                                       the workers make them
-    (load_s + step_cores step_s) / cores             the cores do all that work
+    step_s                                           bound by the training
+    load_s / w                                       bound by the workers
+    (load_s + step_cores step_s) / cores             bound by the cores
 
-and if it takes all cores, with threads in lock step such as OpenMP's, in
+and if the step uses all cores, with threads in lock step such as OpenMP's, it is
 
     step_s + max(min(load_s, step_s), load_s / w)    for no more workers than cores
 
-A worker then takes half of a core from one thread, and the others wait for that one: in the time in
-which the step does half of its work, each worker does as much. What is not loaded by the end of the
-step is loaded while the threads wait. So one worker wins nothing where the training takes all
-cores, and no number does where loading is shorter than the step.
+A worker then takes half of a core from one thread, and the other threads wait for that one: while
+the step does half of its work, each worker does as much. The rest is loaded while the threads wait.
+So one worker gains nothing if the training uses all cores, and no number does if loading is shorter
+than the step.
 
-Assumed: a fair scheduler, no cost of switching, batches that all cost the same, queues that never
-run full or empty by chance, and workers that use one core each. All of that makes it the best case.
+Assumptions: a fair scheduler, no cost of switching, batches of equal cost, queues that never run
+full or empty by chance, and workers that use one core each. So this is the best case.
 """
 
 from dataclasses import dataclass
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory.scalars import not_negative, positive, whole
+from hpml_lab.theory.validation import check_int, check_not_negative, check_positive
 
 LOADING = "loading"
 COPY = "copy"
@@ -34,13 +34,13 @@ CORES = "cores"
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One training's batches, their cost and the cores they are worked on.
+    """Loading and training of batches on a machine.
 
     Attributes:
-        load_s: seconds that one worker takes for a batch, 0 or more.
-        step_s: seconds that the training takes for a batch on the device: copy and compute.
-        cores: processors of the machine, 1 or more.
-        step_cores: how many of them the training keeps busy: all on the CPU, 1 on a GPU.
+        load_s: Seconds of one worker per batch, 0 or more.
+        step_s: Seconds of the training per batch on the device: copy and compute.
+        cores: Number of processors of the machine, 1 or more.
+        step_cores: Number of processors that the training keeps busy: all on the CPU, 1 on a GPU.
 
     Raises:
         InputError: for a time below 0, a step of 0, no core, or more `step_cores` than cores.
@@ -52,24 +52,24 @@ class Pipeline:
     step_cores: float = 1.0
 
     def __post_init__(self) -> None:
-        not_negative("load_s", self.load_s)
-        positive("step_s", self.step_s)
-        whole("cores", self.cores, least=1)
-        if not_negative("step_cores", self.step_cores) > self.cores:
+        check_not_negative("load_s", self.load_s)
+        check_positive("step_s", self.step_s)
+        check_int("cores", self.cores, least=1)
+        if check_not_negative("step_cores", self.step_cores) > self.cores:
             raise InputError(f"step_cores is {self.step_cores!r}; it must be at most {self.cores}")
 
     @property
     def floor_s(self) -> float:
-        """Seconds a batch with as many workers as one likes."""
+        """Seconds per batch with enough workers."""
         return self.batch_s(self.cores)
 
     def batch_s(self, workers: int) -> float:
-        """Returns the seconds from batch to batch.
+        """Returns the seconds per batch.
 
         Raises:
             InputError: for a count below 0.
         """
-        if not whole("workers", workers):
+        if not check_int("workers", workers):
             return self.load_s + self.step_s
         share_s = self.load_s / min(workers, self.cores)
         if self.step_cores == self.cores:
@@ -93,32 +93,32 @@ class Pipeline:
         The first batch is loaded and trained on, the others follow at `batch_s`.
 
         Args:
-            batches: in the epoch, 1 or more.
-            workers: loader processes besides the main one.
-            start_s: what starting one of them takes.
+            batches: Batches in the epoch, 1 or more.
+            workers: Number of loader processes, without the main one.
+            start_s: Seconds to start one of them.
 
         Raises:
-            InputError: for a count or a time that cannot be one.
+            InputError: for an invalid count or time.
         """
-        following = whole("batches", batches, least=1) - 1
-        first_s = self.load_s + self.step_s + workers * not_negative("start_s", start_s)
+        following = check_int("batches", batches, least=1) - 1
+        first_s = self.load_s + self.step_s + workers * check_not_negative("start_s", start_s)
         return first_s + following * self.batch_s(workers)
 
     def best_workers(self, batches: int, counts: list[int], start_s: float = 0.0) -> int:
-        """Returns the count of those given with the shortest epoch, the smallest if several."""
+        """Returns the given count with the shortest epoch, the smallest if there are several."""
         return min(counts, key=lambda n: (self.epoch_s(batches, n, start_s), n))
 
     def bound(self, workers: int, copy_s: float = 0.0) -> str:
-        """Returns what sets the pace.
+        """Returns the bottleneck of the pipeline.
 
         Args:
-            workers: loader processes.
-            copy_s: the part of `step_s` that moves the batch to the device.
+            workers: Number of loader processes.
+            copy_s: Part of `step_s` that copies the batch to the device.
 
         Returns:
-            `LOADING` where more workers would help, `CORES` where workers and training compete,
-            else the longer part of the step, `COPY` or `COMPUTE`. Without workers the longest of
-            the three parts, which then follow each other.
+            `LOADING` if more workers would help, `CORES` if workers and training compete, else the
+            longer part of the step, `COPY` or `COMPUTE`. Without workers the longest of the three
+            parts, which then run one after the other.
         """
         compute_s = self.step_s - copy_s
         if not workers and self.load_s > max(copy_s, compute_s):
@@ -133,12 +133,12 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class Stalls:
-    """What loading costs a training, by difference; noise can make a stall negative.
+    """Stalls of a training by loading, as differences of times; noise can make one negative.
 
     Attributes:
-        prep_s: more seconds than with batches on the device already, the data in memory.
-        fetch_s: more seconds still with the data on storage alone; None if that was not measured.
-        utilisation: share of the time in which the device has its batch.
+        prep_s: Additional seconds with the data in memory, compared with batches on the device.
+        fetch_s: Additional seconds with the data only on storage; None if not measured.
+        utilisation: Share of the time in which the device has its batch.
     """
 
     prep_s: float
@@ -153,13 +153,13 @@ def stalls(ready_s: float, cached_s: float, cold_s: float | None = None) -> Stal
     and mitigating data stalls in DNN training. PVLDB 14(5), 2021.
 
     Args:
-        ready_s: with every batch on the device already.
-        cached_s: by the real pipeline, the data in memory.
-        cold_s: by the real pipeline, the data on storage alone.
+        ready_s: Seconds with every batch on the device already.
+        cached_s: Seconds of the real pipeline with the data in memory.
+        cold_s: Seconds of the real pipeline with the data only on storage.
 
     Raises:
         InputError: for a time that is not above 0.
     """
-    ready, cached = positive("ready_s", ready_s), positive("cached_s", cached_s)
-    fetch = None if cold_s is None else positive("cold_s", cold_s) - cached
+    ready, cached = check_positive("ready_s", ready_s), check_positive("cached_s", cached_s)
+    fetch = None if cold_s is None else check_positive("cold_s", cold_s) - cached
     return Stalls(cached - ready, fetch, ready / cached)

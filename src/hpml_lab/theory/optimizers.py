@@ -1,4 +1,4 @@
-"""Exact bytes of optimizer state, and of what a step allocates besides it.
+"""Exact bytes of optimizer state, and of the temporaries of an optimizer step.
 
 Source of the state: the update rules themselves. Each keeps whole copies of the parameters
 (Sutskever et al. 2013, section 2 for momentum; Duchi et al. 2011 for Adagrad; Zeiler 2012 for
@@ -10,25 +10,49 @@ Source of the temporaries: which results PyTorch's three implementations hold at
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from hpml_lab.errors import InputError, unknown
-from hpml_lab.theory.scalars import whole
+from hpml_lab.theory.validation import check_int
 
-_COPIES = {"sgd": 0, "adagrad": 1, "adadelta": 2, "rmsprop": 1, "adam": 2, "adamw": 2}
 _COUNTER_BYTES = 4
 
-IMPLEMENTATIONS = ("loop", "foreach", "fused")
-_FUSED = ("sgd", "adagrad", "adam", "adamw")
-_FOREACH_COPIES = {"sgd": 0, "adagrad": 2, "adadelta": 2, "rmsprop": 1, "adam": 1, "adamw": 1}
-# What the loop holds at its fullest moments: so many times this tensor and the one before it,
-# whose last result lives until the same line of the next turn has made its own.
-_LOOP_MOMENTS = {
-    "sgd": [(0, 0)],
-    "adagrad": [(1, 1)],
-    "adadelta": [(1, 2), (2, 1)],
-    "rmsprop": [(1, 1)],
-    "adam": [(2, 1)],
-    "adamw": [(2, 1)],
+IMPLEMENTATIONS = ("for-loop", "foreach", "fused")
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """Memory of an update rule, in copies of the parameters.
+
+    Attributes:
+        state: Copies kept between steps.
+        foreach: Copies of temporaries in the foreach implementation.
+        for_loop: Copies of temporaries at the peaks of the loop: of this tensor and of the one
+            before it, whose last result lives until the same line of the next iteration replaces
+            it.
+        fused: Whether PyTorch has a fused kernel for it.
+    """
+
+    state: int
+    foreach: int
+    for_loop: tuple[tuple[int, int], ...]
+    fused: bool = False
+
+
+_RULES = {
+    "sgd": _Rule(0, 0, ((0, 0),), fused=True),
+    "adagrad": _Rule(1, 2, ((1, 1),), fused=True),
+    "adadelta": _Rule(2, 2, ((1, 2), (2, 1))),
+    "rmsprop": _Rule(1, 1, ((1, 1),)),
+    "adam": _Rule(2, 1, ((2, 1),), fused=True),
+    "adamw": _Rule(2, 1, ((2, 1),), fused=True),
+}
+OPTIMIZERS = tuple(_RULES)
+# Names that stand for an optimizer with fixed settings.
+NAMED: dict[str, tuple[str, dict[str, Any]]] = {
+    "sgd-momentum": ("sgd", {"momentum": 0.9}),
+    "nesterov": ("sgd", {"momentum": 0.9, "nesterov": True}),
 }
 
 Parameters = Sequence[int | Sequence[int]]
@@ -43,26 +67,26 @@ def state_bytes(
     centered: bool = False,
     element_bytes: int = 4,
 ) -> int:
-    """Returns the bytes of state kept for the parameters once all had a step.
+    """Returns the bytes of state after every parameter had a step.
 
-    The scalar step counters are not in it (see `counter_bytes`): they live on the CPU.
+    The scalar step counters are not included (see `counter_bytes`): they live on the CPU.
 
     Args:
         name: ``sgd``, ``adagrad``, ``adadelta``, ``rmsprop``, ``adam`` or ``adamw``.
-        parameters: one element count or one shape per tensor.
-        momentum: SGD's or RMSprop's momentum; any value but 0 keeps one more copy.
-        amsgrad: whether Adam or AdamW also keeps the largest second moment.
-        centered: whether RMSprop also keeps the mean gradient.
+        parameters: One element count or one shape per tensor.
+        momentum: Momentum of SGD or RMSprop; any value but 0 keeps an additional copy.
+        amsgrad: Whether Adam or AdamW also keeps the largest second moment.
+        centered: Whether RMSprop also keeps the mean gradient.
         element_bytes: 4 for float32, 2 for bfloat16; state has the parameters' dtype.
 
     Raises:
         InputError: for an unknown name or a negative size.
     """
-    copies = _COPIES[_known(name)]
+    copies = _rule(name).state
     copies += momentum != 0 and name in {"sgd", "rmsprop"}
     copies += amsgrad and name in {"adam", "adamw"}
     copies += centered and name == "rmsprop"
-    return copies * whole("element_bytes", element_bytes, 1) * sum(sizes(parameters))
+    return copies * check_int("element_bytes", element_bytes, 1) * sum(sizes(parameters))
 
 
 def counter_bytes(name: str, parameters: Parameters) -> int:
@@ -71,19 +95,19 @@ def counter_bytes(name: str, parameters: Parameters) -> int:
     Raises:
         InputError: for an unknown name.
     """
-    return 0 if _known(name) == "sgd" else _COUNTER_BYTES * len(parameters)
+    return 0 if not _rule(name).state else _COUNTER_BYTES * len(parameters)
 
 
 def constructor_bytes(name: str, parameters: Parameters, *, element_bytes: int = 4) -> int:
-    """Returns the bytes of state that exist before the first step; the first step adds the rest.
+    """Returns the bytes of state before the first step, allocated in the constructor.
 
     Only Adagrad allocates in its constructor, all of its state (and its counters). For every other
-    optimizer the peak of a first step has no state in its backward pass.
+    optimizer the backward pass of the first step runs without state.
 
     Args:
-        name: as `state_bytes`.
-        parameters: one element count or one shape per tensor.
-        element_bytes: as `state_bytes`.
+        name: As in `state_bytes`.
+        parameters: One element count or one shape per tensor.
+        element_bytes: As in `state_bytes`.
 
     Raises:
         InputError: for an unknown name or a negative size.
@@ -102,45 +126,47 @@ def temporary_bytes(
     nesterov: bool = False,
     element_bytes: int = 4,
 ) -> int:
-    """Returns the most bytes that a step holds at once besides parameters, gradients and state.
+    """Returns the peak bytes of temporaries in an optimizer step.
 
     Raw bytes of whole tensors; scalars (a few bytes on the CPU) and an allocator's rounding are
-    not in it. All parameters have a gradient, one dtype and one device. RMSprop's momentum and
+    not included. All parameters have a gradient, one dtype and one device. RMSprop's momentum and
     centering, and AMSGrad, need no more than the plain rule.
 
     Args:
-        name: as `state_bytes`.
-        parameters: one element count or one shape per tensor, in the optimizer's order: the loop
-            holds results of neighbours together.
-        weight_decay: any value but 0 adds the decayed gradients, except for AdamW, which decays
-            the parameters in place.
-        implementation: ``loop`` (PyTorch's default on the CPU), ``foreach`` (on CUDA) or
-            ``fused``, which needs none.
-        momentum: SGD's; only Nesterov's form needs memory for it.
-        nesterov: whether SGD looks ahead. As foreach without weight decay it does so in the
-            gradients themselves, at no cost.
+        name: As in `state_bytes`.
+        parameters: One element count or one shape per tensor, in the optimizer's order: the loop
+            holds results of consecutive tensors at once.
+        weight_decay: Weight decay; any value but 0 adds the decayed gradients, except for AdamW,
+            which decays the parameters in place.
+        implementation: ``for-loop`` (PyTorch's default on the CPU), ``foreach`` (on CUDA) or
+            ``fused``, which needs no temporaries.
+        momentum: Momentum of SGD; only Nesterov momentum needs temporaries.
+        nesterov: Whether SGD uses Nesterov momentum. With foreach and without weight decay it
+            updates the gradients in place, without temporaries.
         element_bytes: 4 for float32, 2 for bfloat16.
 
     Raises:
-        InputError: for an unknown name or implementation, ``fused`` where PyTorch has none,
+        InputError: for an unknown name or implementation, ``fused`` without such a kernel,
             Nesterov without momentum, or a negative size.
     """
-    _check_step(_known(name), implementation, momentum, nesterov)
+    _check_step(name, implementation, momentum, nesterov)
     elements = sizes(parameters)
     decayed = weight_decay != 0 and name != "adamw"
     held = 0
     if implementation == "foreach":
         held = _foreach_copies(name, decayed) * sum(elements)
-    elif implementation == "loop":
+    elif implementation == "for-loop":
         held = _loop_elements(name, elements, decayed + nesterov)
-    return held * whole("element_bytes", element_bytes, 1)
+    return held * check_int("element_bytes", element_bytes, 1)
 
 
 def _check_step(name: str, implementation: str, momentum: float, nesterov: bool) -> None:
+    _rule(name)
     if implementation not in IMPLEMENTATIONS:
         raise unknown("implementation", implementation, IMPLEMENTATIONS)
-    if implementation == "fused" and name not in _FUSED:
-        raise InputError(f"{name} has no fused implementation; only {', '.join(_FUSED)} have one")
+    if implementation == "fused" and not _rule(name).fused:
+        fused = ", ".join(other for other, rule in _RULES.items() if rule.fused)
+        raise InputError(f"{name} has no fused implementation; only {fused} have one")
     if nesterov and (name != "sgd" or momentum == 0):
         raise InputError(f"nesterov is set for {name}; it needs sgd with a momentum")
 
@@ -148,7 +174,7 @@ def _check_step(name: str, implementation: str, momentum: float, nesterov: bool)
 def _foreach_copies(name: str, decayed: bool) -> int:
     # Adam frees the decayed gradients before its next list; Adagrad scales them in place.
     reused = name in {"adam", "adamw", "adagrad"}
-    return _FOREACH_COPIES[name] + (decayed and not reused)
+    return _RULES[name].foreach + (decayed and not reused)
 
 
 def _loop_elements(name: str, sizes: list[int], more: int) -> int:
@@ -157,16 +183,16 @@ def _loop_elements(name: str, sizes: list[int], more: int) -> int:
         (
             (now + more) * size + before * previous
             for size, previous in neighbours
-            for now, before in _LOOP_MOMENTS[name]
+            for now, before in _RULES[name].for_loop
         ),
         default=0,
     )
 
 
-def _known(name: str) -> str:
-    if name not in _COPIES:
-        raise unknown("optimizer", name, _COPIES)
-    return name
+def _rule(name: str) -> _Rule:
+    if name not in _RULES:
+        raise unknown("optimizer", name, OPTIMIZERS)
+    return _RULES[name]
 
 
 def sizes(parameters: Parameters) -> list[int]:
@@ -180,4 +206,4 @@ def sizes(parameters: Parameters) -> list[int]:
 
 def _elements(size: int | Sequence[int]) -> int:
     sides = size if isinstance(size, Sequence) else [size]
-    return math.prod(whole("a parameter size", side) for side in sides)
+    return math.prod(check_int("a parameter size", side) for side in sides)

@@ -1,8 +1,8 @@
 """Gradients of max and average pooling.
 
 Source: LeCun et al. 1998, section 2.B for average, Scherer et al. 2010 for max pooling. Each output
-pixel hands its gradient to its window and to nothing else, so the sum of dx is the sum of dy;
-where windows overlap, a pixel adds up what it is handed.
+pixel distributes its gradient over its window, so the sum of dx is the sum of dy; if windows
+overlap, a pixel sums its gradients.
 
 Shapes: x (H, W), (C, H, W) or (N, C, H, W), and dy likewise with sides
 floor((H - kernel) / stride) + 1; no padding.
@@ -15,31 +15,31 @@ import numpy as np
 
 from hpml_lab.errors import InputError
 from hpml_lab.theory.arrays import Array, Floats, Values, floats, like, of_shape
-from hpml_lab.theory.scalars import whole
+from hpml_lab.theory.validation import check_int
 from hpml_lab.theory.windows import Pair, pair, window_counts, windows
 
 _DIMENSIONS = {2, 3, 4}
 
 
 def max_pool_gradient(x: Array, dy: Array, kernel: Pair = 2, stride: Pair | None = None) -> Array:
-    """Returns dx, of x's shape and kind: dy at the first maximum of each window, 0 elsewhere.
+    """Returns dx, of x's shape and array type: dy at the first maximum of a window, else 0.
 
-    First in row-major order, so one pixel of a tie takes all, as in PyTorch.
+    First in row-major order, so one pixel of a tie gets all of the gradient, as in PyTorch.
 
     Args:
-        x: images, (..., H, W).
-        dy: the gradient of the loss by the pooled images, (..., h, w).
-        kernel: the window's size, one number or (vertical, horizontal).
-        stride: pixels between windows; the kernel's size by default.
+        x: Images, (..., H, W).
+        dy: Gradient of the loss with respect to the pooled images, (..., h, w).
+        kernel: Window size, one number or (vertical, horizontal).
+        stride: Pixels between windows; the kernel size by default.
 
     Raises:
-        InputError: for shapes that do not fit, values that are not finite, a kernel larger than
+        InputError: for incompatible shapes, values that are not finite, a kernel larger than
             the image, or a kernel or stride below 1.
     """
     images = floats("x", x, _DIMENSIONS)
     gradients, sizes, strides = _fitted(images.shape, dy, kernel, stride)
     views = windows(images, sizes, strides)
-    # argmax gives the first of equals, and merging the window's axes keeps row-major order.
+    # argmax returns the first maximum, and merging the window's axes keeps row-major order.
     winners = views.reshape(*views.shape[:-2], -1).argmax(axis=-1)
     *leading, row, column = np.indices(winners.shape)
     row = strides[0] * row + winners // sizes[1]
@@ -52,18 +52,18 @@ def max_pool_gradient(x: Array, dy: Array, kernel: Pair = 2, stride: Pair | None
 def avg_pool_gradient(
     shape: Sequence[int], dy: Array, kernel: Pair = 2, stride: Pair | None = None
 ) -> Array:
-    """Returns dx, of the given shape and dy's kind: dy / (kernel area) over each window.
+    """Returns dx, of the given shape and dy's array type: dy / (kernel area) in each window.
 
     Args:
-        shape: of the images before pooling, (..., H, W).
-        dy: the gradient of the loss by the pooled images, (..., h, w).
-        kernel: the window's size, one number or (vertical, horizontal).
-        stride: pixels between windows; the kernel's size by default.
+        shape: Shape of the images before pooling, (..., H, W).
+        dy: Gradient of the loss with respect to the pooled images, (..., h, w).
+        kernel: Window size, one number or (vertical, horizontal).
+        stride: Pixels between windows; the kernel size by default.
 
     Raises:
         InputError: as `max_pool_gradient`, and for a side below 1.
     """
-    sides = tuple(whole("a side of shape", side, 1) for side in shape)
+    sides = tuple(check_int("a side of shape", side, 1) for side in shape)
     gradients, sizes, strides = _fitted(sides, dy, kernel, stride)
     result = np.zeros(sides)
     views = np.lib.stride_tricks.sliding_window_view(result, sizes, axis=(-2, -1), writeable=True)[

@@ -1,4 +1,4 @@
-"""The roofline: how fast a computation can be that has work to do and bytes to move.
+"""The roofline model: attainable rate of a computation from its FLOP and bytes moved.
 
 S. Williams, A. Waterman, D. Patterson: Roofline: an insightful visual performance model for
 multicore architectures. Communications of the ACM 52(4), 2009.
@@ -6,7 +6,7 @@ multicore architectures. Communications of the ACM 52(4), 2009.
 
 from dataclasses import dataclass
 
-from hpml_lab.theory.scalars import not_negative, positive
+from hpml_lab.theory.validation import check_not_negative, check_positive
 
 COMPUTE_BOUND = "compute-bound"
 MEMORY_BOUND = "memory-bound"
@@ -14,15 +14,15 @@ MEMORY_BOUND = "memory-bound"
 
 @dataclass(frozen=True)
 class Position:
-    """Where a measured computation lies under the roof.
+    """Position of a measured computation in the roofline plot.
 
     Attributes:
-        intensity: FLOP for each byte moved.
-        flops_per_s: the rate that was reached, in FLOP/s.
-        attainable_flops_per_s: the roof above it; None where a ceiling is unknown.
-        fraction: reached over attainable. Above 1 where less is moved than was counted, because a
-            cache or a fused kernel kept it; None where a ceiling is unknown.
-        bound: `COMPUTE_BOUND` or `MEMORY_BOUND`, which roof it is; None where a ceiling is unknown.
+        intensity: Arithmetic intensity in FLOP per byte moved.
+        flops_per_s: Measured rate in FLOP/s.
+        attainable_flops_per_s: Roof at this intensity; None if a ceiling is unknown.
+        fraction: Measured over attainable rate. Above 1 if fewer bytes are moved than counted,
+            because of a cache or a fused kernel; None if a ceiling is unknown.
+        bound: `COMPUTE_BOUND` or `MEMORY_BOUND`; None if a ceiling is unknown.
     """
 
     intensity: float
@@ -36,24 +36,26 @@ def attainable(intensity: float, peak_flops_per_s: float, bytes_per_s: float) ->
     """Returns min(peak, intensity * bandwidth) in FLOP/s.
 
     Args:
-        intensity: FLOP for each byte moved, 0 or more.
-        peak_flops_per_s: the rate of arithmetic alone.
-        bytes_per_s: the bandwidth of the memory.
+        intensity: FLOP per byte moved, 0 or more.
+        peak_flops_per_s: Peak rate of arithmetic.
+        bytes_per_s: Memory bandwidth.
 
     Raises:
         InputError: for a ceiling that is not above 0, or an intensity below 0.
     """
-    roof = not_negative("intensity", intensity) * positive("bytes_per_s", bytes_per_s)
-    return min(positive("peak_flops_per_s", peak_flops_per_s), roof)
+    roof = check_not_negative("intensity", intensity) * check_positive("bytes_per_s", bytes_per_s)
+    return min(check_positive("peak_flops_per_s", peak_flops_per_s), roof)
 
 
 def ridge(peak_flops_per_s: float, bytes_per_s: float) -> float:
-    """Returns the intensity in FLOP/byte from which on the arithmetic is the bound.
+    """Returns the ridge point: the intensity in FLOP/byte above which compute is the bound.
 
     Raises:
         InputError: for a ceiling that is not above 0.
     """
-    return positive("peak_flops_per_s", peak_flops_per_s) / positive("bytes_per_s", bytes_per_s)
+    return check_positive("peak_flops_per_s", peak_flops_per_s) / check_positive(
+        "bytes_per_s", bytes_per_s
+    )
 
 
 def position(
@@ -63,21 +65,21 @@ def position(
     peak_flops_per_s: float | None,
     bytes_per_s: float | None,
 ) -> Position:
-    """Returns where a computation lies.
+    """Returns the position of a computation in the roofline plot.
 
     Args:
-        samples_per_s: the measured throughput.
-        flops_per_sample: the work in one sample.
-        bytes_per_sample: what one sample moves.
-        peak_flops_per_s: the machine's rate of arithmetic; None if unknown.
-        bytes_per_s: the machine's memory bandwidth; None if unknown.
+        samples_per_s: Measured throughput.
+        flops_per_sample: FLOP per sample.
+        bytes_per_sample: Bytes moved per sample.
+        peak_flops_per_s: Peak rate of the machine; None if unknown.
+        bytes_per_s: Memory bandwidth of the machine; None if unknown.
 
     Raises:
         InputError: for anything not above 0; a throughput or work of 0 is allowed.
     """
-    work = not_negative("flops_per_sample", flops_per_sample)
-    intensity = work / positive("bytes_per_sample", bytes_per_sample)
-    rate = not_negative("samples_per_s", samples_per_s) * work
+    work = check_not_negative("flops_per_sample", flops_per_sample)
+    intensity = work / check_positive("bytes_per_sample", bytes_per_sample)
+    rate = check_not_negative("samples_per_s", samples_per_s) * work
     if peak_flops_per_s is None or bytes_per_s is None:
         return Position(intensity, rate, None, None, None)
     roof = attainable(intensity, peak_flops_per_s, bytes_per_s)

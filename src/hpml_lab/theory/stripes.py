@@ -1,54 +1,54 @@
-"""The most that any classifier can be right about images of stripes.
+"""Upper bounds for the accuracy of any classifier on images of stripes.
 
-A class is drawn as often as any other. Stripes that a generator cuts off may be empty; what is
-left looks like the class without a stripe, whatever its label says.
+All classes are equally likely. A stripe that the generator cuts off may be empty; the image is then
+the same as one of the class without a stripe, but with another label.
 """
 
 from fractions import Fraction
 
-from hpml_lab.theory.scalars import whole
+from hpml_lab.theory.validation import check_int
 
 
 def empty_share(first: int, last: int, end: int) -> Fraction:
-    """Returns the share of stripes that have no pixel.
+    """Returns the share of stripes without a pixel.
 
     Args:
-        first: the first row where a stripe may start.
-        last: the last one; all are as likely.
-        end: the row where stripes are cut off: one that starts there, or behind it, is empty.
+        first: First row where a stripe may start.
+        last: Last such row; all are equally likely.
+        end: Row where stripes are cut off: one that starts there, or after it, is empty.
 
     Raises:
         InputError: unless 0 <= first <= last.
     """
-    whole("last", last, whole("first", first))
-    whole("end", end)
+    check_int("last", last, check_int("first", first))
+    check_int("end", end)
     return Fraction(max(0, last + 1 - max(first, end)), last + 1 - first)
 
 
 def accuracy_ceiling(classes: int, empty: Fraction) -> Fraction:
     """Returns the accuracy of the best classifier: 1 - (classes - 1) / classes * empty.
 
-    It takes every image without a stripe for the one class that has none, and errs for each empty
-    stripe alone.
+    It assigns every image without a stripe to the class without one, and errs only for empty
+    stripes.
 
     Args:
-        classes: all of them; one has no stripe.
-        empty: the share of the others' stripes that are empty.
+        classes: Number of classes; one has no stripe.
+        empty: Share of empty stripes in the other classes.
 
     Raises:
         InputError: for fewer than two classes.
     """
-    return 1 - Fraction(whole("classes", classes, 2) - 1, classes) * empty
+    return 1 - Fraction(check_int("classes", classes, 2) - 1, classes) * empty
 
 
 def ceiling_without(classes: int, alike: int) -> Fraction:
-    """Returns the accuracy of the best classifier that cannot tell some classes from each other.
+    """Returns the accuracy of the best classifier that cannot distinguish `alike` classes.
 
-    It is right about one of them: (classes - alike + 1) / classes. Of a horizontal, a vertical and
-    no stripe that is 2/3 for who tells only whether there is one.
+    It is right about one of them: (classes - alike + 1) / classes. For a horizontal, a vertical and
+    no stripe it is 2/3 for a classifier that only detects a stripe.
 
     Raises:
         InputError: unless 1 <= alike <= classes.
     """
-    whole("classes", classes, whole("alike", alike, 1))
+    check_int("classes", classes, check_int("alike", alike, 1))
     return Fraction(classes - alike + 1, classes)

@@ -1,9 +1,9 @@
-"""Sliding windows over images: their sizes and their views, as PyTorch lays them."""
+"""Sliding windows over images, as in PyTorch: their sizes, numbers and views."""
 
 import numpy as np
 
 from hpml_lab.errors import InputError
-from hpml_lab.theory.scalars import whole
+from hpml_lab.theory.validation import check_int
 
 Pair = int | tuple[int, int]
 
@@ -17,11 +17,11 @@ def pair(what: str, value: Pair, least: int = 1) -> tuple[int, int]:
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(both) != 2:
         raise InputError(f"{what} is {value!r}; it must be one number, or two")
-    return whole(what, both[0], least), whole(what, both[1], least)
+    return check_int(what, both[0], least), check_int(what, both[1], least)
 
 
 def window_count(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
-    """Returns how many windows lie along a side: floor((size + 2 padding - kernel) / stride) + 1.
+    """Returns the number of windows per side, floor((size + 2 padding - kernel) / stride) + 1.
 
     Raises:
         InputError: for a kernel larger than the padded side.

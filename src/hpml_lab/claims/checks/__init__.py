@@ -1,1 +1,1 @@
-"""Checks that decide claims by computing them; one file for each field of knowledge."""
+"""Checks that decide claims by computation, one module for each subject."""

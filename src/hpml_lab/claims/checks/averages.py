@@ -1,12 +1,20 @@
-"""Averages and sums that the write-ups printed, made again from the rows they printed."""
+"""Averages and sums that the write-ups printed, recomputed from their printed rows."""
 
 from decimal import Decimal
 from functools import partial
 from itertools import product
 
 from hpml_lab.claims import published
-from hpml_lab.claims.checks.comparing import about, adds_up, averages, mean, rounds, together
-from hpml_lab.claims.checks.registry import Finding, decides
+from hpml_lab.claims.checking import (
+    Finding,
+    about,
+    adds_up,
+    averages,
+    decides,
+    mean,
+    rounds,
+    together,
+)
 
 _MEANS = {
     "time": ("train_time_mean", "train_time"),
@@ -45,7 +53,7 @@ for _mode in ("default", "reduce-overhead", "max-autotune", "eager"):
 
 @decides("004-C3-totals")
 def totals_by_workers() -> Finding:
-    """Adds up run time and loading time of every worker count."""
+    """Adds up the run time and the loading time for each worker count."""
     pairs = (("run_time_total", "epoch_time"), ("data_wait_time_total", "data_wait_time"))
     runs = [f"004-C3-w{workers}" for workers in (0, 4, 8, 12)]
     return together(
@@ -73,7 +81,7 @@ decides("003-C5-gpu")(partial(_sum_of_timers, "003-C5-gpu", "84.04"))
 
 @decides("003-C5-cpu-raw")
 def total_and_range_on_cpu() -> Finding:
-    """Adds up both timers, over the run and for each epoch."""
+    """Adds up both timers, for the run and for each epoch."""
     timers = (published.values("003-C5-cpu", timer) for timer in _TIMERS)
     epochs = [train + copy for train, copy in zip(*timers, strict=True)]
     return together(
@@ -96,7 +104,7 @@ decides("004-C4-compute")(partial(_one_and_four_workers, "train_time", 6, 8))
 
 @decides("004-C4-half")
 def run_time_halves() -> Finding:
-    """Compares the mean epoch time of one and of four workers."""
+    """Compares the mean epoch times of one and four workers."""
     one, four = (mean(published.values(f"004-C4-w{n}", "epoch_time")) for n in (1, 4))
     halved = Finding(round(one / four, 1) == 2, f"ratio {one / four:.2f}")
     return together(_one_and_four_workers("epoch_time", 22, 11), halved)
@@ -104,7 +112,7 @@ def run_time_halves() -> Finding:
 
 @decides("003-C2-train")
 def table_against_log() -> Finding:
-    """Rounds the logged training times to the places of the table."""
+    """Rounds the logged training times to the decimal places of the table."""
     pairs = zip(
         published.values("003-C2", "train_time_table"),
         published.values("003-C2", "train_time_log"),

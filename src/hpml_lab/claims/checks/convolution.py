@@ -1,4 +1,4 @@
-"""A convolution's gradients: the write-up's formulas against autograd and exact moments.
+"""Gradients of a convolution: the write-up's formulas against autograd and exact moments.
 
 Indices count from 1, as in the exercise: y_ij = sum_hl x_(i+h-1),(j+l-1) w_hl.
 """
@@ -11,8 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from hpml_lab.claims.checks.formulas import equal, show
-from hpml_lab.claims.checks.registry import Finding, decides
+from hpml_lab.claims.checking import Finding, decides, equal, show
 from hpml_lab.theory.convolution import weight_gradient, weight_gradient_variance
 
 Floats = npt.NDArray[np.float64]
@@ -25,20 +24,20 @@ _X = _RNG.integers(-9, 10, (_SIDE, _SIDE)).astype(np.float64)
 _DY = _RNG.integers(-9, 10, (_OUT, _OUT)).astype(np.float64)
 _W = _RNG.integers(-9, 10, (_KERNEL, _KERNEL)).astype(np.float64)
 
-# Two values each, of unlike size: mean 0 and far from normal.
+# Pairs of value and probability: two unequal values, mean 0 and far from normal.
 _PIXELS = ((-1.0, 2 / 3), (2.0, 1 / 3))
 _GRADIENTS = ((-0.5, 0.8), (2.0, 0.2))
 _VARIANCES = (2.0, 1.0)
 
 
 def convolve(weights: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """Returns the layer's output for the image of this module, (m, m)."""
+    """Returns the output (m, m) of the layer for the image of this module."""
     image = torch.from_numpy(_X)[None, None]
     return functional.conv2d(image, weights[None, None], bias)[0, 0]
 
 
 def pixel_of_derivative(index: Index) -> Finding:
-    """Finds whether dy_bc/dw_ij is the pixel in row index(b, i) and column index(c, j)."""
+    """Decides whether dy_bc/dw_ij is the pixel in row index(b, i) and column index(c, j)."""
     stated = np.zeros((_OUT, _OUT, _KERNEL, _KERNEL))
     for b, c, i, j in np.ndindex(*stated.shape):
         row, column = index(b + 1, i + 1), index(c + 1, j + 1)
@@ -77,8 +76,8 @@ def _bias_without_gradient() -> Finding:
     (right,) = torch.autograd.grad(
         convolve(torch.from_numpy(_W), bias), bias, torch.from_numpy(_DY)
     )
-    found = equal([0.0], right.numpy(), "autograd at b = 0")
-    return Finding(found.holds, f"{found.evidence}, the sum of dY {_DY.sum():g}")
+    result = equal([0.0], right.numpy(), "autograd at b = 0")
+    return Finding(result.holds, f"{result.evidence}, the sum of dY {_DY.sum():g}")
 
 
 @decides("001-3b-mean")
@@ -88,26 +87,26 @@ def _mean_is_zero() -> Finding:
 
 
 def variance(formula: Callable[[int], float]) -> Finding:
-    """Finds whether the variance of a weight's gradient is a formula of m = n - k + 1.
+    """Decides whether the variance of a weight's gradient is a formula of m = n - k + 1.
 
     The formula is multiplied by the variances of pixels and output gradients.
     """
     stated, right = [], []
     for n, k in ((2, 2), (2, 1), (3, 2), (3, 1)):
-        spread = float(np.prod(_VARIANCES))
-        stated.append(formula(n - k + 1) * spread)
+        scale = float(np.prod(_VARIANCES))
+        stated.append(formula(n - k + 1) * scale)
         right.append(gradient_moments(n, k)[1][0, 0])
     return equal(stated, right, "over all images of two values a pixel, m = 1, 2, 2, 3:")
 
 
 @decides("001-3b-var")
 def _variance_linear_in_m() -> Finding:
-    found = variance(lambda m: m)
+    result = variance(lambda m: m)
     covariance = gradient_moments(3, 2)[1]
-    between = np.abs(covariance - np.diag(np.diag(covariance))).max()
+    off_diagonal = np.abs(covariance - np.diag(np.diag(covariance))).max()
     theory = weight_gradient_variance(3, 2, *np.sqrt(_VARIANCES))
-    evidence = f"{found.evidence}; (n-k+1)^2 for n = 3, k = 2 gives {theory:.6g}"
-    return Finding(found.holds, f"{evidence}; covariance of different weights {between:.1g}")
+    evidence = f"{result.evidence}; (n-k+1)^2 for n = 3, k = 2 gives {theory:.6g}"
+    return Finding(result.holds, f"{evidence}; covariance of different weights {off_diagonal:.1g}")
 
 
 @decides("001-3b-rate")
@@ -115,13 +114,13 @@ def _grows_like_the_root() -> Finding:
     sides = np.array([1, 2, 3])
     deviations = [np.sqrt(gradient_moments(n, 1)[1][0, 0]) for n in (1, 2, 3)]
     slope = np.polyfit(np.log(sides), np.log(deviations), 1)[0]
-    found = equal([0.5], [slope], "slope of log deviation against log(n-k+1)")
-    return Finding(found.holds, f"{found.evidence}; deviations {show(deviations)}")
+    result = equal([0.5], [slope], "slope of log deviation against log(n-k+1)")
+    return Finding(result.holds, f"{result.evidence}; deviations {show(deviations)}")
 
 
 @cache
 def gradient_moments(n: int, k: int) -> tuple[Floats, Floats]:
-    """Returns mean (k k,) and covariance (k k, k k) of dw, over every image and output gradient."""
+    """Returns mean (k k,) and covariance (k k, k k) of dw, over all images and output gradients."""
     m = n - k + 1
     bits = np.indices((2,) * (n * n + m * m), dtype=np.int8).reshape(n * n + m * m, -1)
     pixels, gradients = np.array(_PIXELS), np.array(_GRADIENTS)

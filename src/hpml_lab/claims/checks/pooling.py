@@ -1,4 +1,4 @@
-"""Max pooling 2 x 2: the write-up's windows and gradients against PyTorch's.
+"""Max pooling 2 x 2: the write-up's windows and gradients against PyTorch.
 
 Indices count from 0, windows do not overlap.
 """
@@ -12,8 +12,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from hpml_lab.claims.checks.formulas import equal
-from hpml_lab.claims.checks.registry import Finding, decides
+from hpml_lab.claims.checking import Finding, decides, equal
 from hpml_lab.theory.pooling import max_pool_gradient
 
 Floats = npt.NDArray[np.float64]
@@ -22,7 +21,7 @@ Windows = Callable[[int], Iterable[Fraction]]
 
 _SIDE = 6
 _RNG = np.random.default_rng(0)
-# Every value once, so that each window has one maximum.
+# All values are distinct, so that each window has one maximum.
 _X = _RNG.permutation(_SIDE * _SIDE).reshape(_SIDE, _SIDE).astype(np.float64)
 _DY = _RNG.integers(1, 10, (_SIDE // 2, _SIDE // 2)).astype(np.float64)
 
@@ -34,7 +33,7 @@ def pooled(x: Floats) -> Floats:
 
 
 def autograd(x: Floats, dy: Floats) -> Floats:
-    """Returns PyTorch's gradient of an image behind max pooling."""
+    """Returns PyTorch's gradient of max pooling with respect to the image."""
     images = torch.from_numpy(x)[None, None].requires_grad_()
     outputs = functional.max_pool2d(images, 2)
     (gradient,) = torch.autograd.grad(outputs, images, torch.from_numpy(dy)[None, None])
@@ -42,7 +41,7 @@ def autograd(x: Floats, dy: Floats) -> Floats:
 
 
 def influence(windows: Windows) -> Finding:
-    """Finds whether x_ij changes exactly the outputs windows(i) x windows(j), for all pixels."""
+    """Decides whether each x_ij changes exactly the outputs windows(i) x windows(j)."""
     pixels = list(np.ndindex(_SIDE, _SIDE))
     stated = [
         {(Fraction(a), Fraction(b)) for a in windows(i) for b in windows(j)} for i, j in pixels
@@ -92,7 +91,7 @@ def _to_the_largest() -> Finding:
     for i, j in product(range(_SIDE), repeat=2):
         window = _X[i // 2 * 2 : i // 2 * 2 + 2, j // 2 * 2 : j // 2 * 2 + 2]
         stated[i, j] = _DY[i // 2, j // 2] * (_X[i, j] == window.max())
-    found = equal(stated, autograd(_X, _DY), "autograd")
+    result = equal(stated, autograd(_X, _DY), "autograd")
     ties = np.zeros_like(_X)
     first = np.array_equal(max_pool_gradient(ties, _DY), autograd(ties, _DY))
-    return Finding(found.holds, f"{found.evidence}; in a tie the first alone takes it: {first}")
+    return Finding(result.holds, f"{result.evidence}; in a tie the first alone takes it: {first}")

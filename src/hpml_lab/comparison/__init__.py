@@ -1,0 +1,1 @@
+"""Comparisons of saved runs: verdicts and their evidence, trends, machines."""

@@ -1,0 +1,12 @@
+"""C7: the network with and without batch norm."""
+
+from hpml_lab.comparison.ratios import Contrast
+from hpml_lab.labs.question import Published, Question
+
+QUESTION = Question(
+    folder="batch_norm",
+    group="batch_norm",
+    item="C7",
+    contrasts=(Contrast("Batch norm: time of an epoch", "batch_norm", "batch_norm", True),),
+    published=Published(("C7",)),
+)

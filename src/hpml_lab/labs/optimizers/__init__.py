@@ -1,0 +1,14 @@
+"""C6: optimizers at the lab's learning rate: time, loss and accuracy by epoch."""
+
+from hpml_lab.comparison.ratios import Contrast
+from hpml_lab.labs.question import Published, Question
+
+QUESTION = Question(
+    folder="optimizers",
+    group="optimizers",
+    item="C6",
+    contrasts=(
+        Contrast("Optimizers: time of an epoch", "optimizers", "optimizer", "sgd-momentum"),
+    ),
+    published=Published(("C6",)),
+)

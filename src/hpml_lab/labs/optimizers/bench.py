@@ -1,0 +1,15 @@
+"""C6: five optimizers at the lab's learning rate: time, loss and accuracy by epoch."""
+
+import pytest
+
+from hpml_lab.labs.cost import epochs_work
+from hpml_lab.training.trainer import Trainer
+
+
+@pytest.mark.hpml_work(by=lambda training, profile: epochs_work(training, profile.epochs))
+@pytest.mark.benchmark(group="optimizers")
+@pytest.mark.hpml_axes(optimizer=["sgd-momentum", "nesterov", "adagrad", "adadelta", "adam"])
+def test_epochs(measure, training, profile):
+    """Every optimizer has a finite loss after the lab's number of epochs."""
+    epochs = measure.epochs(Trainer(training), rounds=profile.epochs - 1, timing="throughput")
+    assert [epoch.index for epoch in epochs] == [1, 2, 3, 4, 5]

@@ -1,0 +1,5 @@
+"""Stalls of an epoch from loading: epochs with and without it."""
+
+from hpml_lab.labs.question import Question
+
+QUESTION = Question(folder="stalls", group="stalls", item="loading")

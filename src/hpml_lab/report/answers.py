@@ -1,0 +1,58 @@
+"""All tables and pictures of a saved run: a user's own steps, and the lab's questions in order."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpml_lab.labs.answer import Answer, records_fit
+from hpml_lab.labs.questions import QUESTIONS
+from hpml_lab.report import own_steps, roofline_table, run_warnings, timed
+from hpml_lab.runs.schema import Run
+
+if TYPE_CHECKING:  # matplotlib takes longer to import than an answer takes to print
+    from hpml_lab.labs.picture import Picture
+
+
+def answers(run: Run) -> list[Answer]:
+    """Returns an answer for each lab item that the run has measured, in the lab's order.
+
+    A user's own steps come first.
+
+    Raises:
+        RunFileError: if the run's records cannot be those of a measurement.
+    """
+    with records_fit():
+        labs = [answer for question in QUESTIONS for answer in question.answers(run)]
+        return [*own_steps.answers(run), *labs, *roofline_table.answers(run)]
+
+
+def all_tables(run: Run) -> list[Answer]:
+    """Returns all tables: timed cases, answers, and the warnings last, where a terminal ends.
+
+    Raises:
+        RunFileError: as `answers`.
+    """
+    with records_fit():
+        return [*timed.answers(run), *answers(run), *run_warnings.answers(run)]
+
+
+def pictures(run: Run) -> "Iterator[Picture]":
+    """Yields the pictures of all questions that the run has measured, in the lab's order."""
+    for question in QUESTIONS:
+        yield from question.pictures(run)
+
+
+def draw_run(run: Run, folder: Path) -> list[Path]:
+    """Draws all pictures of a run and returns their files.
+
+    Args:
+        run: the saved run.
+        folder: where the pictures go, as PNG; created if it does not exist.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for picture in pictures(run):
+        path = folder / f"{picture.name}.png"
+        picture.figure.savefig(path, dpi=150)
+        drawn.append(path)
+    return drawn

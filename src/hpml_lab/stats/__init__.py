@@ -1,0 +1,1 @@
+"""Statistics of repeated measurements: NumPy and SciPy only."""

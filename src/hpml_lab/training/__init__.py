@@ -1,0 +1,1 @@
+"""Images, networks, optimizers and the training step that combines them."""

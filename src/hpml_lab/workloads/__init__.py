@@ -1,1 +1,0 @@
-"""What is trained: images, networks, optimizers and the step that joins them."""

@@ -1,0 +1,1 @@
+"""What tests share: laws, simulated machines, saved runs, journals, workloads."""

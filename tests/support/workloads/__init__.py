@@ -1,0 +1,1 @@
+"""Small training steps: those that are planned, and those that are refused."""
