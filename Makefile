@@ -1,5 +1,5 @@
 # make bench   measure this machine, save the run, print the lab's answers
-# make bench-gpu   measure the GPU, in slices that can be gone on with
+# make bench-gpu   measure the GPU, in slices that can be resumed
 # make test    the unit and analytic tests
 # make check   formatting, types, import direction
 PYTHON ?= python3
