@@ -90,7 +90,8 @@ class _Reporting:
 
     @property
     def loader(self) -> Iterable[Any]:
-        return self._trainer.loader
+        loader: Iterable[Any] = self._trainer.loader
+        return loader
 
     def to_device(self, batch: Any) -> Any:
         return self._trainer.to_device(batch)

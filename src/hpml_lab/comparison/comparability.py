@@ -16,6 +16,7 @@ CASE_DEFAULTS: dict[str, Value] = {
     "batch_norm": True,
     "images": 0,
     "image": 32,
+    "pipeline": "lab",
     "transforms": "lab",
     "batch_size": 128,
     "drop_last": False,
@@ -24,6 +25,7 @@ CASE_DEFAULTS: dict[str, Value] = {
     "pin_memory": False,
     "optimizer": "sgd-momentum",
     "optimizer_settings": "lab",
+    "optimizer_implementation": "default",
     "learning_rate": 0.0,
     "precision": "float32",
     "memory_format": "contiguous",
@@ -31,6 +33,8 @@ CASE_DEFAULTS: dict[str, Value] = {
     "device": "cpu",
     "seed": 0,
     "threads": 0,
+    "float32_matmul_precision": "highest",
+    "cudnn_benchmark": False,
 }
 # Recorded since 2026-11; an older file may have been made with any value of them.
 NOT_ALWAYS_TOLD = frozenset(

@@ -58,11 +58,17 @@ def described(training: Training) -> Step:
     return Step(
         batch_size=training.batch_size,
         optimizer=type(optimizer).__name__.lower(),
-        # By default torch uses foreach on CUDA and the loop on the CPU.
-        implementation="foreach" if training.device == "cuda" else "for-loop",
+        implementation=_implementation(training),
         precision=training.precision,
         **{name: options[name] for name in _OPTIONS if name in options},
     )
+
+
+def _implementation(training: Training) -> str:
+    if training.optimizer_implementation != "default":
+        return training.optimizer_implementation
+    # What torch uses where nothing is asked for.
+    return "foreach" if training.device == "cuda" else "for-loop"
 
 
 _OPTIMIZERS = {name.lower(): name for name in torch.optim.__all__}

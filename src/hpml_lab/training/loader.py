@@ -21,6 +21,7 @@ MEAN = (0.4914, 0.4822, 0.4465)
 DEVIATION = (0.2023, 0.1994, 0.2010)
 TIMEOUT_S = 120
 TRANSFORMS = ("lab", "plain")
+PIPELINES = ("lab", "batched", "resident")
 # The batch size does not affect an evaluation's results; one size makes times comparable.
 EVALUATION_BATCH = 256
 

@@ -1,5 +1,6 @@
 """Optimizers by name, with the lab's settings or their own defaults; bytes of their state."""
 
+import inspect
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
-from hpml_lab.errors import unknown
+from hpml_lab.errors import InputError, unknown
 from hpml_lab.theory.optimizers import NAMED
 from hpml_lab.training.batches import strided
 
@@ -28,12 +29,24 @@ _SETTINGS: dict[str, dict[str, Any]] = {"lab": {"lr": 0.1, "weight_decay": 5e-4}
 # The GPU-memory lab scales the learning rate with the batch, up to this one.
 _LARGEST_SCALED_BATCH = 256
 
+# What torch is asked for; it has no fused step of some optimizers.
+_IMPLEMENTATIONS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "for-loop": {"foreach": False},
+    "foreach": {"foreach": True},
+    "fused": {"fused": True},
+}
+IMPLEMENTATIONS = tuple(_IMPLEMENTATIONS)
 OPTIMIZERS = tuple(_KINDS)
 SETTINGS = tuple(_SETTINGS)
 
 
 def build_optimizer(
-    name: str, parameters: Iterable[Tensor], settings: str = "lab", learning_rate: float = 0
+    name: str,
+    parameters: Iterable[Tensor],
+    settings: str = "lab",
+    learning_rate: float = 0,
+    implementation: str = "default",
 ) -> optim.Optimizer:
     """Returns an optimizer over the parameters.
 
@@ -42,17 +55,37 @@ def build_optimizer(
         parameters: Parameters to update.
         settings: ``lab`` (lr 0.1, weight decay 5e-4) or ``default`` (the library's own values).
         learning_rate: Replaces the learning rate of the settings, unless 0.
+        implementation: ``default``, ``for-loop``, ``foreach`` or ``fused``.
 
     Raises:
-        InputError: for an unknown name or unknown settings.
+        InputError: for an unknown name, settings or implementation, or one that torch lacks.
     """
-    if name not in _KINDS:
-        raise unknown("optimizer", name, OPTIMIZERS)
+    check_optimizer(name, implementation)
     if settings not in _SETTINGS:
         raise unknown("optimizer_settings", settings, SETTINGS)
     kind, own = _KINDS[name]
     given = {"lr": learning_rate} if learning_rate else {}
-    return kind(parameters, **own, **(_SETTINGS[settings] | given))
+    how = _IMPLEMENTATIONS[implementation]
+    return kind(parameters, **own, **(_SETTINGS[settings] | given), **how)
+
+
+def check_optimizer(name: str, implementation: str) -> None:
+    """Refuses an optimizer or an implementation that there is not.
+
+    Raises:
+        InputError: for an unknown one, or ``fused`` where torch has none.
+    """
+    if name not in _KINDS:
+        raise unknown("optimizer", name, OPTIMIZERS)
+    if implementation not in _IMPLEMENTATIONS:
+        raise unknown("optimizer_implementation", implementation, IMPLEMENTATIONS)
+    if implementation == "fused" and not _has_fused(name):
+        fused = ", ".join(other for other in OPTIMIZERS if _has_fused(other))
+        raise InputError(f"{name} has no fused implementation; these have one: {fused}")
+
+
+def _has_fused(name: str) -> bool:
+    return "fused" in inspect.signature(_KINDS[name][0]).parameters
 
 
 def learning_rate_for(batch_size: int) -> float:

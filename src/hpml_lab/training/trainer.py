@@ -1,18 +1,19 @@
 """The model, optimizer and loader of one training configuration."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, default_collate
 
 from hpml_lab.errors import InputError
 from hpml_lab.training.backends import compiled, why_unavailable
 from hpml_lab.training.cifar10 import Images
 from hpml_lab.training.images import open_images
-from hpml_lab.training.loader import Batch, build_transforms, evaluation_loader, training_loader
+from hpml_lab.training.loader import Batch
 from hpml_lab.training.networks import build_network
 from hpml_lab.training.optimizers import build_optimizer
+from hpml_lab.training.pipelines import first_batch, loaders
 from hpml_lab.training.step import TrainingStep, autocast
 from hpml_lab.training.training import MEMORY_FORMATS, Training
 
@@ -42,15 +43,17 @@ class Trainer:
     def __init__(self, training: Training, images: Images | None = None) -> None:
         if reason := why_unavailable(training.device):
             raise InputError(reason)
-        torch.manual_seed(training.seed)
-        torch.set_num_threads(training.threads or _OWN_THREADS)
+        _configure_torch(training)
         images = images or open_images(training.data)
         if training.images:
             images = images.first(training.images)
+        if training.pipeline == "resident":  # without worker processes or copies
+            training = replace(training, workers=0, pin_memory=False)
         self.training = training
         self.source = images.source
-        self.loader: DataLoader[Any] = _loader(training, images)
-        self.evaluation_loader: DataLoader[Any] = _evaluation_loader(training, images)
+        self.loader: Any
+        self.evaluation_loader: Any
+        self.loader, self.evaluation_loader = loaders(training, images)
         model = build_network(
             training.network, width=training.width, batch_norm=training.batch_norm
         )
@@ -61,6 +64,7 @@ class Trainer:
             self.model.parameters(),
             training.optimizer_settings,
             training.learning_rate,
+            training.optimizer_implementation,
         )
         self._model = compiled(self.model, training.compile_mode)
         self.training_step = self._training_step(loader=self.loader)
@@ -93,9 +97,8 @@ class Trainer:
 
     def fixed_step(self) -> TrainingStep:
         """Returns a step on a fixed batch of the first images on the device, without loading."""
-        # Loaded in this process, since starting workers for one batch is slow.
-        samples = [self.loader.dataset[index] for index in range(self.training.batch_size)]
-        return self._training_step(batch=self.to_device(tuple(default_collate(samples))))
+        batch = first_batch(self.loader.dataset, self.training.batch_size)
+        return self._training_step(batch=self.to_device(batch))
 
     def _training_step(self, **batches: Any) -> TrainingStep:
         precision = self.training.precision
@@ -104,23 +107,9 @@ class Trainer:
         )
 
 
-def _loader(training: Training, images: Images) -> "DataLoader[Any]":
-    return training_loader(
-        images,
-        training.batch_size,
-        transform=build_transforms(training.transforms, training.image),
-        workers=training.workers,
-        persistent_workers=training.persistent_workers,
-        pin_memory=training.pin_memory,
-        drop_last=training.drop_last,
-        seed=training.seed,
-    )
-
-
-def _evaluation_loader(training: Training, images: Images) -> "DataLoader[Any]":
-    return evaluation_loader(
-        images,
-        build_transforms(training.transforms, training.image, augment=False),
-        workers=training.workers,
-        pin_memory=training.pin_memory,
-    )
+def _configure_torch(training: Training) -> None:
+    """Sets what torch keeps for the whole process; every trainer sets all of it."""
+    torch.manual_seed(training.seed)
+    torch.set_num_threads(training.threads or _OWN_THREADS)
+    torch.set_float32_matmul_precision(training.float32_matmul_precision)
+    torch.backends.cudnn.benchmark = training.cudnn_benchmark

@@ -10,12 +10,13 @@ from hpml_lab.errors import InputError, unknown
 from hpml_lab.training.backends import DEVICES, MODES
 from hpml_lab.training.cifar10 import SIDE
 from hpml_lab.training.images import existing_folder
-from hpml_lab.training.loader import TRANSFORMS, check_batch
+from hpml_lab.training.loader import PIPELINES, TRANSFORMS, check_batch
 from hpml_lab.training.networks import LAB_WIDTH, check_network
-from hpml_lab.training.optimizers import OPTIMIZERS, SETTINGS
+from hpml_lab.training.optimizers import IMPLEMENTATIONS, OPTIMIZERS, SETTINGS, check_optimizer
 from hpml_lab.training.workload import parse_setting
 
 PRECISIONS = ("float32", "bfloat16")
+MATMUL_PRECISIONS = ("highest", "high", "medium")
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -41,6 +42,7 @@ class Training:
     data: str = _option("generated", "generated, download, or a folder that holds CIFAR-10.")
     images: int = _option(0, "Training images of an epoch, the first ones; 0 for all.")
     image: int = _option(SIDE, "Side of the images in pixels; they are resized to it.")
+    pipeline: str = _option("lab", "lab (image by image), batched, or resident (on the device).")
     transforms: str = _option("lab", "lab (crop, flip, normalise) or plain (scaled to [0, 1]).")
     batch_size: int = _option(128, "Samples a step.")
     drop_last: bool = _option(False, "Whether a last, smaller batch is left out.")
@@ -49,6 +51,7 @@ class Training:
     pin_memory: bool = _option(False, "Whether batches lie in page-locked memory.")
     optimizer: str = _option("sgd-momentum", f"One of: {', '.join(OPTIMIZERS)}.")
     optimizer_settings: str = _option("lab", "lab (lr 0.1, weight decay 5e-4) or default.")
+    optimizer_implementation: str = _option("default", f"One of: {', '.join(IMPLEMENTATIONS)}.")
     learning_rate: float = _option(0.0, "In place of that of the settings; 0 keeps it.")
     precision: str = _option("float32", "float32, or bfloat16 for autocast.")
     memory_format: str = _option("contiguous", "contiguous or channels_last.")
@@ -56,6 +59,10 @@ class Training:
     device: str = _option("cpu", "cpu or cuda.")
     seed: int = _option(0, "Of the initial weights, the order of the images, the augmentation.")
     threads: int = _option(0, "Of an operator on the CPU; 0 for torch's own number.")
+    float32_matmul_precision: str = _option(
+        "highest", f"One of: {', '.join(MATMUL_PRECISIONS)} (TF32)."
+    )
+    cudnn_benchmark: bool = _option(False, "Whether cuDNN tries its kernels for each shape.")
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -69,6 +76,7 @@ class Training:
         if self.images:
             check_batch(self.batch_size, self.images)
         check_network(self.network, self.width, self.batch_norm)
+        check_optimizer(self.optimizer, self.optimizer_implementation)
         if self.data not in {"generated", "download"}:
             existing_folder(self.data)
 
@@ -83,9 +91,12 @@ _LEAST = {
     "threads": 0,
 }
 _CHOICES: dict[str, tuple[str, ...]] = {
+    "pipeline": PIPELINES,
     "transforms": TRANSFORMS,
     "optimizer": OPTIMIZERS,
     "optimizer_settings": SETTINGS,
+    "optimizer_implementation": IMPLEMENTATIONS,
+    "float32_matmul_precision": MATMUL_PRECISIONS,
     "precision": PRECISIONS,
     "memory_format": tuple(MEMORY_FORMATS),
     "compile_mode": MODES,
