@@ -5,10 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 from hpml_lab.labs.answer import differ, plus_minus
 from hpml_lab.runs.cases import measured
 from hpml_lab.runs.schema import Measurement
+
+# Where two cores learn: as many images as tell optimizers apart, in batches made at once, and
+# seeds of which each costs seconds. Elsewhere the lab's own pipeline and one seed.
+QUICK: dict[str, Any] = {"images": 2048, "pipeline": "batched", "workers": 0}
+SEEDS = {"quick": 3, "short": 1, "full": 1}
 
 COLUMNS = ["epoch s", "loss by epoch", "mean", "top-1 % by epoch", "mean"]
 _ONE_SEED = (

@@ -15,6 +15,7 @@ from hpml_lab.labs import (
     optimizers,
     shortcuts,
     stalls,
+    techniques,
     workers,
 )
 from hpml_lab.labs.question import Question
@@ -26,6 +27,7 @@ QUESTIONS: tuple[Question, ...] = (
     optimizers.QUESTION,
     batch_norm.QUESTION,
     compile_modes.QUESTION,
+    techniques.QUESTION,
     memory.QUESTION,
     memory_plan.QUESTION,
     largest_batch.QUESTION,

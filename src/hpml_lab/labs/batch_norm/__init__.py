@@ -7,6 +7,8 @@ QUESTION = Question(
     folder="batch_norm",
     group="batch_norm",
     item="C7",
-    contrasts=(Contrast("Batch norm: time of an epoch", "batch_norm", "batch_norm", True),),
+    contrasts=(
+        Contrast("Batch norm: time of an epoch", "batch_norm", "batch_norm", True, ("seed",)),
+    ),
     published=Published(("C7",)),
 )

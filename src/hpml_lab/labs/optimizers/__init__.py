@@ -8,7 +8,9 @@ QUESTION = Question(
     group="optimizers",
     item="C6",
     contrasts=(
-        Contrast("Optimizers: time of an epoch", "optimizers", "optimizer", "sgd-momentum"),
+        Contrast(
+            "Optimizers: time of an epoch", "optimizers", "optimizer", "sgd-momentum", ("seed",)
+        ),
     ),
     published=Published(("C6",)),
 )
