@@ -3,7 +3,7 @@
 from typing import Any
 
 from hpml_lab.measure import values
-from hpml_lab.runs.schema import Epoch, Learning, Measurement, Row, Sampling, Value
+from hpml_lab.runs.schema import Epoch, Learning, Measurement, Row, Sampling, Trace, Value
 
 
 class Record:
@@ -34,6 +34,7 @@ class Record:
         self._tokens: int | None = None
         self._epochs: list[Epoch] = []
         self._sampling: list[Sampling | None] = []
+        self._trace: Trace | None = None
 
     def check(self) -> None:
         """Checks the values that a test has set, after its function has returned.
@@ -65,4 +66,5 @@ class Record:
             timelines=self.timelines,
             learning=self.learning,
             tokens=self._tokens,
+            trace=self._trace,
         )

@@ -1,6 +1,7 @@
 """The pytest plugin: options, markers, fixtures, hooks. It imports torch only to measure."""
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -142,7 +143,19 @@ def measure(request: pytest.FixtureRequest) -> Iterator[Measure]:
     """Times a step or epochs and keeps the record; see `measuring.Measure`."""
     callspec = getattr(request.node, "callspec", None)
     bench = Bench(request.getfixturevalue("benchmark"))
-    measure = Measure(bench, dict(callspec.params) if callspec else {})
+    parameters = dict(callspec.params) if callspec else {}
+    measure = Measure(bench, parameters, _trace_file(request.node))
     request.node.stash[_MEASURE] = measure
     yield measure
     measure.finish()
+
+
+def _trace_file(item: pytest.Item) -> Path | None:
+    """Returns the file of a test's trace, which the first process alone records."""
+    folder = item.config.stash[SETTINGS].trace
+    worker = getattr(item.config, "workerinput", {"workerid": "process1"})["workerid"]
+    if not folder or worker != "process1":
+        return None
+    from hpml_lab.measure.tracing import trace_file
+
+    return trace_file(Path(folder), item.nodeid)

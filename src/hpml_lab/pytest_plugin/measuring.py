@@ -12,6 +12,8 @@ from hpml_lab.pytest_plugin.benchmark import Bench
 from hpml_lab.runs.schema import Sampling
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hpml_lab.measure.clock import Clock
     from hpml_lab.measure.epochs import Timing
     from hpml_lab.measure.sampling import Rounds
@@ -26,11 +28,15 @@ class Measure(Record):
     Args:
         bench: the test's benchmark.
         parameters: the test's parameters by name.
+        trace_file: the file of a Chrome trace; None for none.
     """
 
-    def __init__(self, bench: Bench, parameters: dict[str, Any]) -> None:
+    def __init__(
+        self, bench: Bench, parameters: dict[str, Any], trace_file: "Path | None" = None
+    ) -> None:
         super().__init__(parameters)
         self._bench = bench
+        self._trace_file = trace_file
 
     def __call__(
         self,
@@ -90,6 +96,7 @@ class Measure(Record):
             of_compiler = any(compiled.values()) or is_compiled(step, subject.models)
             self._count(lambda: asked.prepared(step)(), subject, asked.calls, of_compiler)
             self._load(subject, clock)
+            self._record_trace(lambda: asked.prepared(step)(), clock)
         return result
 
     def _refuse_second_use(self) -> None:
@@ -184,6 +191,17 @@ class Measure(Record):
         self.memory |= counted.memory
         self.flags += counted.flags
 
+    def _record_trace(self, step: Callable[[], Any], clock: "Clock") -> None:
+        """Records a trace if one is asked for; a measured time is not lost to it."""
+        if self._trace_file is None:
+            return
+        from hpml_lab.measure.tracing import record_trace
+
+        try:
+            self._trace = record_trace(step, clock, self._trace_file)
+        except Exception as error:  # noqa: BLE001 - of the profiler, the step or the disk
+            self.flags.append(f"no trace is recorded: {type(error).__name__}: {error}")
+
     def _load(self, subject: "Subject", clock: "Clock") -> None:
         """Times a pass over the loader, after everything that is timed on a fixed batch."""
         step = subject.training
@@ -252,6 +270,7 @@ class Measure(Record):
             disturbed = bool(is_disturbed(before, after))
             self._sampling = [Sampling(1, warm_up, "given", warnings, disturbed=disturbed)]
             self._count_step_of(trainer)
+            self._record_trace(_next_step(trainer), clock)
         return self._epochs
 
     def _count_step_of(self, trainer: "Trainer") -> None:
@@ -290,3 +309,19 @@ def _number(result: Any) -> float | None:
     if not callable(numel) or not getattr(result, "is_floating_point", bool)() or numel() != 1:
         return None
     return float(result.detach())
+
+
+def _next_step(trainer: "Trainer") -> Callable[[], Any]:
+    """Returns what takes the next batch of an epoch, and a step on it."""
+    batches: list[Any] = []
+
+    def step() -> Any:
+        if not batches:
+            batches.append(iter(trainer.loader))
+        batch = next(batches[0], None)
+        if batch is None:
+            batches[0] = iter(trainer.loader)
+            batch = next(batches[0])
+        return trainer.step(trainer.to_device(batch))
+
+    return step

@@ -21,6 +21,7 @@ HELP = {
     "resume": "continue a run that died: the same code, machine, tests and settings",
     "quiet_wait": "seconds to wait at most for a quiet machine before a run that is saved or gated "
     "(default: 20; 0 does not wait)",
+    "trace": "folder for a Chrome trace of each case, recorded after its timed rounds",
     "axis": "run every selected case at these values, as in workers=0,4,8; may be repeated",
 }
 DEFAULTS = {
@@ -32,6 +33,7 @@ DEFAULTS = {
     "case_timeout": "3600",
     "resume": "false",
     "quiet_wait": "20",
+    "trace": "",
 }
 
 
@@ -49,6 +51,7 @@ class Settings:
         gate: the baseline to compare with; None for no gate.
         resume: whether to resume a run that died.
         quiet_wait: seconds to wait at most for a quiet machine; 0 where nothing is kept.
+        trace: the folder for a Chrome trace of each case; empty for none.
         axis: values by axis name, as text.
     """
 
@@ -61,6 +64,7 @@ class Settings:
     gate: str | None = None
     resume: bool = False
     quiet_wait: float = 0.0
+    trace: str = ""
     axis: dict[str, list[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -128,6 +132,7 @@ def read_settings(config: pytest.Config, *, saving: bool, ranks: bool = False) -
         gate=gate,
         resume=_flag("resume", text["resume"].lower()) and saving,
         quiet_wait=_quiet_wait(text["quiet_wait"]) if measuring else 0.0,
+        trace=text["trace"],
         axis=_axes(config),
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hpml_lab.labs.answer import Answer, records_fit
 from hpml_lab.labs.questions import QUESTIONS
-from hpml_lab.report import own_steps, roofline_table, run_warnings, timed
+from hpml_lab.report import own_steps, roofline_table, run_warnings, timed, traces
 from hpml_lab.runs.schema import Run
 
 if TYPE_CHECKING:  # matplotlib takes longer to import than an answer takes to print
@@ -23,7 +23,12 @@ def answers(run: Run) -> list[Answer]:
     """
     with records_fit():
         labs = [answer for question in QUESTIONS for answer in question.answers(run)]
-        return [*own_steps.answers(run), *labs, *roofline_table.answers(run)]
+        return [
+            *own_steps.answers(run),
+            *labs,
+            *roofline_table.answers(run),
+            *traces.answers(run),
+        ]
 
 
 def all_tables(run: Run) -> list[Answer]:

@@ -96,6 +96,7 @@ def merge_case(
         "sampling": [_sampling(by_process.get(number)) for number in range(1, processes + 1)],
         "failures": [asdict(failure) for failure in failures],
         "flags": list(dict.fromkeys([*_flags(by_process.values()), *_differences(by_process)])),
+        "trace": next(filter(None, map(_trace, by_process.values())), None),
     }
     return representative | {
         "stats": representative["stats"] | {"data": list(itertools.chain.from_iterable(rounds))},
@@ -114,6 +115,12 @@ def _representative(records: Mapping[int, Record]) -> Record:
 
 def _rounds(record: Record | None) -> list[float]:
     return list(record["stats"]["data"]) if record else []
+
+
+def _trace(measurement: Record) -> Record | None:
+    """What one process was traced by, whichever it is."""
+    trace: Record | None = measurement.get("trace")
+    return trace
 
 
 def _sampling(measurement: Record | None) -> Record | None:

@@ -181,6 +181,41 @@ class Learning:
 
 
 @dataclass(frozen=True)
+class HeavyOperator:
+    """What one operator takes of a step that was traced.
+
+    Attributes:
+        name: Its name, such as ``aten::conv2d``.
+        calls: Calls in a step.
+        host_s: Seconds of a step on the host, without the operators that it calls.
+        device_s: Seconds of a step on the device, 0 on the CPU.
+    """
+
+    name: str
+    calls: float
+    host_s: float
+    device_s: float
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the profiler saw of some steps after the timed rounds.
+
+    Attributes:
+        file: Name of the Chrome trace, in the folder of ``--hpml-trace``.
+        step_s: Seconds of a step while it was traced, which is slower than else.
+        idle_share: Share of that time in which no operator was at work: on the device if there is
+            one, else on the host.
+        operators: The ten heaviest, the heaviest first.
+    """
+
+    file: str
+    step_s: float
+    idle_share: float
+    operators: list[HeavyOperator] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Measurement:
     """The record under ``extra_info.hpml`` of a saved benchmark.
 
@@ -201,6 +236,7 @@ class Measurement:
         timelines: Memory over one step, by name such as ``planned``: see `memory.compared`.
         learning: Results of an ensemble of seeds; None if none was trained.
         tokens: Number of tokens in one iteration; None if that has no meaning.
+        trace: The profiler's view of some steps; None where none was asked for.
     """
 
     case: dict[str, Value]
@@ -216,6 +252,7 @@ class Measurement:
     timelines: dict[str, list[Row]] = field(default_factory=dict)
     learning: Learning | None = None
     tokens: int | None = None
+    trace: Trace | None = None
 
     @property
     def peaks(self) -> dict[str, int]:
