@@ -86,7 +86,8 @@ def test_train_explains_its_options(run):
     """Every field of a training is an option with a line of help."""
     status, out, _ = run("train", "--help")
     assert status == 0
-    assert "--optimizer-settings VALUE  lab (lr 0.1, weight decay 5e-4) or default." in out
+    words = " ".join(out.split())
+    assert "--optimizer-settings VALUE lab (lr 0.1, weight decay 5e-4) or default." in words
 
 
 def test_answers_without_a_run_say_how_to_make_one(run, tmp_path):

@@ -29,6 +29,7 @@ def test_a_saved_run_keeps_the_contract(project):
     assert set(record) == {
         "case", "samples", "processes", "counters", "memory", "stalls", "epochs",
         "failures", "flags", "timelines", "sampling", "learning", "tokens",
+        "trace",
     }  # fmt: skip
     assert record["samples"] == 10
     (rounds,) = record["processes"]
