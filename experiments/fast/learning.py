@@ -26,7 +26,7 @@ def main() -> None:
     images = open_images(*sys.argv[1:2])
     for case in CASES:
         shares = []
-        for seed in range(SEEDS["quick"]):
+        for seed in SEEDS["quick"]:
             trainer = Trainer(Training(width=8, seed=seed, **QUICK, **case), images)
             epochs = [
                 run_epoch(trainer, HostClock(), index, timing="throughput")

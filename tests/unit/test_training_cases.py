@@ -75,9 +75,9 @@ TRAINING_TESTS = """
 """
 
 
-def collected(project, *options):
+def collected(project, *options, tests=TRAINING_TESTS):
     """Returns the names of the cases that pytest collects."""
-    project.makepyfile(TRAINING_TESTS)
+    project.makepyfile(tests)
     result = project.runpytest_inprocess("--collect-only", "-q", *options)
     return [line.partition("::")[2] for line in result.outlines if "::" in line]
 
@@ -152,3 +152,26 @@ def test_cases_have_the_sizes_of_their_profile(project):
     project.runpytest_inprocess("--hpml-profile=full", "-k", "test_cpu").assert_outcomes(
         failed=1, deselected=1
     )
+
+
+BY_PROFILE = """
+    import pytest
+
+    @pytest.mark.hpml_axes(seed={"quick": [0, 1], "short": [0], "full": [0]})
+    def test_seeds(training):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "cases"),
+    [
+        ([], ["cpu-seed=0", "cpu-seed=1", "cuda-seed=0"]),
+        (["--hpml-profile=full"], ["cpu-seed=0", "cuda-seed=0"]),
+        (["--hpml-axis=seed=3,4", "-m", "not gpu"], ["cpu-seed=3", "cpu-seed=4"]),
+    ],
+)
+def test_the_values_of_an_axis_may_depend_on_the_profile(project, options, cases):
+    """Two seeds are quick, one is full; those that are asked for are all taken."""
+    seen = collected(project, *options, tests=BY_PROFILE)
+    assert seen == [f"test_seeds[{case}]" for case in cases]

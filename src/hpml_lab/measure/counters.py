@@ -171,14 +171,17 @@ def kernel_launches(events: Iterable[Any]) -> int:
     return launches
 
 
+def detach_cupti() -> None:
+    """Detaches CUPTI after a profile: later timings would be 10 % slower (pytorch issue 144455)."""
+    os.environ.setdefault("TEARDOWN_CUPTI", "1")
+
+
 def profiled(step: Callable[[], Any]) -> list[Any]:
     """Returns the events of torch's profiler during a step: host calls and CUDA kernels.
 
     Each event has a ``name``, a ``device_type``, a ``thread`` and a ``time_range``.
     """
-    # Else CUPTI stays attached after the profile, and later timings are 10 % slower (pytorch issue
-    # 144455).
-    os.environ.setdefault("TEARDOWN_CUPTI", "1")
+    detach_cupti()
     torch.compiler.cudagraph_mark_step_begin()  # a graph may overwrite outputs of the last step
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as seen:
         step()

@@ -4,7 +4,6 @@ A trace is recorded after all that is timed: the profiler slows a step down.
 """
 
 import hashlib
-import os
 import re
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile, schedule
 
 from hpml_lab.measure.clock import Clock
+from hpml_lab.measure.counters import detach_cupti
 from hpml_lab.runs.schema import HeavyOperator, Trace
 
 _WARM_UP, _STEPS = 1, 3
@@ -32,7 +32,7 @@ def record_trace(step: Callable[[], Any], clock: Clock, file: Path) -> Trace:
     Raises:
         OSError: if the file cannot be written.
     """
-    os.environ.setdefault("TEARDOWN_CUPTI", "1")  # else later timings are slower
+    detach_cupti()
     activities = [ProfilerActivity.CPU]
     if torch.cuda.is_available():
         activities.append(ProfilerActivity.CUDA)
@@ -56,6 +56,7 @@ def record_trace(step: Callable[[], Any], clock: Clock, file: Path) -> Trace:
         for number in range(_WARM_UP + _STEPS):
             if number == _WARM_UP:
                 began_s = time.perf_counter()
+            torch.compiler.cudagraph_mark_step_begin()  # a graph may overwrite earlier outputs
             step()
             clock.synchronise()
             if number == _WARM_UP + _STEPS - 1:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hpml_lab.training.profiles import Profile
 
-Axes = Mapping[str, Sequence[Any]]
+Axes = Mapping[str, Sequence[Any] | Mapping[str, Sequence[Any]]]  # values, or values by profile
 
 
 def check(settings: Settings) -> None:
@@ -46,7 +46,8 @@ def parametrize(metafunc: pytest.Metafunc, settings: Settings) -> None:
     axis ``device`` is ``cpu`` and ``cuda`` unless declared. Cases on CUDA are marked ``gpu``, those
     with CUDA graphs ``hpml_alone``: a graph keeps its memory for as long as its process lives.
     Cases marked ``gpu``, by their device or by their test, are of full size, others quick, unless
-    a profile was asked for.
+    a profile was asked for. The values of an axis may depend on the profile:
+    ``seed={"quick": [0, 1, 2], "short": [0], "full": [0]}``.
 
     Raises:
         InputError: for an axis or a value that is not allowed.
@@ -73,16 +74,23 @@ def _cases(axes: Axes, settings: Settings, gpu: bool) -> Iterator["ParameterSet"
     from hpml_lab.training.backends import uses_cuda_graphs
     from hpml_lab.training.profiles import profile_for
 
-    for values in itertools.product(*axes.values()):
-        point = dict(zip(axes, values, strict=True))
-        on_gpu = point["device"] == "cuda"
-        profile = profile_for(settings.profile, point["device"], gpu=gpu or on_gpu)
-        chosen = {"data": settings.data, "seed": settings.seed, **point}
-        training = profile.training_with(chosen)
-        marks = [pytest.mark.gpu] if on_gpu else []
-        if uses_cuda_graphs(training.compile_mode, training.device):
-            marks.append(pytest.mark.hpml_alone)
-        yield pytest.param(training, id=_identifier(point), marks=marks)
+    for device in axes["device"]:
+        on_gpu = device == "cuda"
+        profile = profile_for(settings.profile, device, gpu=gpu or on_gpu)
+        for point in _points({**axes, "device": [device]}, profile.name):
+            training = profile.training_with(
+                {"data": settings.data, "seed": settings.seed, **point}
+            )
+            marks = [pytest.mark.gpu] if on_gpu else []
+            if uses_cuda_graphs(training.compile_mode, training.device):
+                marks.append(pytest.mark.hpml_alone)
+            yield pytest.param(training, id=_identifier(point), marks=marks)
+
+
+def _points(axes: Axes, profile: str) -> Iterator[dict[str, Any]]:
+    values = [known[profile] if isinstance(known, Mapping) else known for known in axes.values()]
+    for point in itertools.product(*values):
+        yield dict(zip(axes, point, strict=True))
 
 
 def _chosen(settings: Settings) -> Axes:

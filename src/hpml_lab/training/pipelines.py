@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import torch
 from torch.utils.data import DataLoader, default_collate
 
 from hpml_lab.training.batched import (
     BatchedImages,
-    Draw,
     Draws,
     ResidentLoader,
     batched_evaluation_loader,
@@ -23,8 +21,6 @@ from hpml_lab.training.loader import (
     training_loader,
 )
 from hpml_lab.training.training import Training
-
-_MIDDLE = 4  # the offsets of a crop that takes the image as it is
 
 
 def loaders(training: Training, images: Images) -> tuple[Any, Any]:
@@ -44,8 +40,8 @@ def loaders(training: Training, images: Images) -> tuple[Any, Any]:
 def first_batch(dataset: Any, batch_size: int) -> Batch:
     """Returns the first images of a loader's dataset, loaded in this process."""
     if isinstance(dataset, BatchedImages):
-        images, middle = torch.arange(batch_size), torch.full((batch_size,), _MIDDLE)
-        return dataset[Draw(images, middle, middle, torch.zeros_like(middle))]
+        (draw,) = Draws(batch_size, batch_size, shuffled=False, augmented=False)
+        return dataset[draw]
     inputs, labels = default_collate([dataset[index] for index in range(batch_size)])
     return inputs, labels
 
