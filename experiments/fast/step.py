@@ -33,6 +33,10 @@ RECIPES = {
         "memory_format": "channels_last", "precision": "bfloat16",
         "optimizer_implementation": "fused",
     },
+    "all, compiled": {
+        "memory_format": "channels_last", "precision": "bfloat16",
+        "optimizer_implementation": "fused", "compile_mode": "default",
+    },
 }  # fmt: skip
 
 

@@ -1,6 +1,9 @@
 """Escaping of text to and from files, and short forms of names."""
 
+import hashlib
 import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 # Punctuation that is no markup: within and between numbers and words, at a sentence's end.
@@ -10,14 +13,71 @@ _HARMLESS = (
 )
 _PUNCTUATION = re.compile(rf"(?!{_HARMLESS})[!-/:-@\[-`{{-~](?<![,;%?()/])")
 _LONGEST = 120  # characters of a name that a reader is shown
+_DIGEST = 8  # characters of the hash of a longer one
 
 
 def short(name: str) -> str:
-    """Returns a name as people are shown it: of a very long one, both ends."""
+    """Returns a name as people are shown it: of a very long one, both ends and its hash.
+
+    Two long names that differ between their ends have other hashes.
+    """
     if len(name) <= _LONGEST:
         return name
-    half = _LONGEST // 2
-    return f"{name[: half - 3]}...{name[-half:]}"
+    digest = hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:_DIGEST]
+    half = (_LONGEST - _DIGEST) // 2 - 3
+    return f"{name[:half]}...{digest}...{name[-half:]}"
+
+
+def told_apart(nodeids: Iterable[str]) -> dict[str, str]:
+    """Returns for each test id the shortest end that no other one has, as people are shown it.
+
+    The test with its parameters; where two modules have one, its classes too, then its file, then
+    all of it.
+    """
+    known: dict[str, str] = {}
+    left = list(dict.fromkeys(nodeids))
+    for end in (_test, _in_class, _in_file, str):
+        ends = [short(end(nodeid)) for nodeid in left]
+        counts = Counter([*ends, *known.values()])
+        known |= {n: e for n, e in zip(left, ends, strict=True) if counts[e] == 1 or end is str}
+        left = [nodeid for nodeid in left if nodeid not in known]
+    return known
+
+
+def _test(nodeid: str) -> str:
+    return _split(nodeid)[-1]
+
+
+def _in_class(nodeid: str) -> str:
+    parts = _split(nodeid)
+    return "::".join(parts[1:] or parts)
+
+
+def _in_file(nodeid: str) -> str:
+    path, *others = _split(nodeid)
+    return "::".join([path.rpartition("/")[2], *others])
+
+
+def _split(nodeid: str) -> list[str]:
+    """Returns file, classes and test of a test id; parameters may hold any text."""
+    named, bracket, parameters = nodeid.partition("[")
+    *outer, test = named.split("::")
+    return [*outer, f"{test}{bracket}{parameters}"]
+
+
+def wrapped(name: str, width: int) -> list[str]:
+    """Returns a name in lines of a width, broken after punctuation and spaces, not inside a word.
+
+    A word that is longer than a line is broken all the same.
+    """
+    lines = [""]
+    for word in re.findall(r"[(\[{]*[^\W_]+(?:[^\w(\[{]|_)*|.", name):
+        if lines[-1] and len(lines[-1]) + len(word.rstrip()) > width:
+            lines.append("")
+        lines[-1] += word
+        while len(lines[-1].rstrip()) > width:
+            lines[-1:] = [lines[-1][:width], lines[-1][width:]]
+    return [line.rstrip() for line in lines]
 
 
 def whole_text(value: Any) -> Any:

@@ -16,7 +16,7 @@ STEPS = st.integers(1, 64).map(lambda n: n / 16)
 def pipelines(draw):
     """Any cost on up to nine cores, the training on none, some or all of them."""
     cores = draw(st.integers(1, 9))
-    share = draw(st.sampled_from([0, 1, cores / 2, cores]))
+    share = draw(st.sampled_from([0, 1, cores / 2, max(1, cores - 1), cores]))
     return Pipeline(draw(TIMES), draw(STEPS), cores, min(share, cores))
 
 
@@ -73,6 +73,35 @@ def test_long_loading_fills_all_cores():
     result = Pipeline(load_s=0.1, step_s=0.02, cores=2, step_cores=2)
     assert [result.batch_s(n) for n in (0, 1, 2, 4)] == pytest.approx([0.12, 0.12, 0.07, 0.07])
     assert result.enough_workers() == 2
+
+
+def test_one_thread_leaves_a_core_to_a_worker():
+    """Two cores, 30 ms to load, 40 ms a step of one thread: one worker hides all loading.
+
+    50 ms to load are too long for one worker; two need (50 + 40) / 2 = 45 ms of both cores.
+    """
+    hidden = Pipeline(load_s=0.03, step_s=0.04, cores=2, step_cores=1)
+    assert [hidden.batch_s(n) for n in (0, 1, 2)] == pytest.approx([0.07, 0.04, 0.04])
+    longer = Pipeline(load_s=0.05, step_s=0.04, cores=2, step_cores=1)
+    assert [longer.batch_s(n) for n in (0, 1, 2)] == pytest.approx([0.09, 0.05, 0.045])
+
+
+def test_free_cores_load_before_threads_must_wait():
+    """Four cores, a step of 10 ms on three of them, 16 ms to load.
+
+    One worker on the free core needs 16 ms. Of two, the free core's loads 10 ms of it in a step;
+    the other 6 ms are shared by both, so the threads lose 3 ms: 13 ms.
+    """
+    result = Pipeline(load_s=0.016, step_s=0.01, cores=4, step_cores=3)
+    assert [result.batch_s(n) for n in (1, 2, 4)] == pytest.approx([0.016, 0.013, 0.013])
+
+
+def test_a_fork_makes_the_first_step_longer():
+    """Ten batches of 25 ms in turn; with a worker, 5 ms to start it and 100 ms of copied pages."""
+    result = Pipeline(load_s=0.005, step_s=0.02, cores=8)
+    assert result.epoch_s(10, 0, start_s=0.005, fork_s=0.1) == pytest.approx(0.25)
+    assert result.epoch_s(10, 1, start_s=0.005, fork_s=0.1) == pytest.approx(0.31)
+    assert result.best_workers(10, [0, 1], start_s=0.005, fork_s=0.1) == 0
 
 
 def test_one_core_gains_nothing_from_workers():

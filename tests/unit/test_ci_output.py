@@ -119,7 +119,7 @@ def test_the_summary_leads_with_what_changed():
         ["a note"],
     )
     text = html.unescape(render(comparison))
-    assert text.startswith("### Performance gate: failed\n\n3 cases, 1 unchanged.\n")
+    assert text.startswith("### Performance gate: failed\n\n3 cases, 1 unchanged. Fails: ")
     order = [text.index(word) for word in ("test_slow |", "test_lost |", "operators", "a note")]
     assert order == sorted(order)
     assert "test_same |" not in text
@@ -129,7 +129,7 @@ def test_a_summary_is_bounded():
     """A thousand regressions are 200 rows and a number."""
     text = render(Comparison([regressed(f"t{n}") for n in range(1000)]))
     assert text.count("\n| t") == MOST_ROWS
-    assert "800 more are left out." in text
+    assert "and 800 more; all: --json" in text
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from hpml_lab.text import told_apart
 from support.runs import stock_json
 
 
@@ -53,13 +54,14 @@ def test_json_is_as_agreed(run, saved):
 
 
 def test_text_leads_with_what_changed(run, saved):
-    """The first table is of what changed; the last line says whether a gate passes."""
+    """The first line says whether a gate passes; counts follow, then the table of what changed."""
     base, new = saved("base", *BASE), saved("new", *SLOWER)
     status, out, _ = run("compare", "--base", *base, "--new", *new)
     lines = [line for line in out.splitlines() if line]
-    assert lines[0] == "Changed: 1"
-    assert lines[3].split()[:4] == ["test_a", "regressed", "+10.0", "%"]
-    assert lines[-1] == "Fails: 1 reason above."
+    assert lines[0] == "Fails: 1 case regressed."
+    assert lines[1].startswith("1 case: 1 regressed. The chance of any false alarm")
+    place = lines.index("Regressed: 1 case")
+    assert lines[place + 3].split()[:3] == ["test_a", "+10.0", "%"]
     assert status == 1
 
 
@@ -69,8 +71,8 @@ def test_the_same_files_pass(run, saved):
     status, out, _ = run("compare", "--base", *base, "--new", *base)
     assert status == 0
     assert "test_a" not in out
-    assert "1 cases: 1 unchanged." in out
-    assert out.splitlines()[-1] == "Passes."
+    assert "1 case: 1 unchanged." in out
+    assert out.splitlines()[0] == "Passes."
 
 
 def test_names_of_files_cannot_write_to_the_terminal(run, saved):
@@ -118,4 +120,40 @@ def test_what_many_cases_have_in_common_is_said_once(run, tmp_path):
     path.write_text(json.dumps(stock_json({"test_a": 1.0, "test_b": 1.0})))
     _, out, _ = run("compare", "--base", str(path), "--new", str(path))
     assert out.count("measured in 1 and 1 processes") == 1
-    assert "2 of these: measured in 1 and 1 processes" in out
+    assert "Inconclusive: 2 cases; measured in 1 and 1 processes" in out
+
+
+def test_many_cases_are_a_screen(run, tmp_path):
+    """Of 256 cases of one reason the five with the largest changes are shown, and their number."""
+    paths = [tmp_path / "base.json", tmp_path / "new.json"]
+    names = [f"tests/test_it.py::test_{n}" for n in range(256)]
+    for path, factor in zip(paths, (0, 1), strict=True):
+        medians = {name: 1 + factor * n / 1000 for n, name in enumerate(names)}
+        path.write_text(json.dumps(stock_json(medians)))
+    _, out, _ = run("compare", "--base", str(paths[0]), "--new", str(paths[1]))
+    assert len(out.splitlines()) < 20
+    assert max(map(len, out.splitlines())) <= 100
+    shown = [line.split()[0] for line in out.splitlines() if line.startswith("test_")]
+    assert shown == ["test_255", "test_254", "test_253", "test_252", "test_251"]
+    assert "and 251 more; all: --json" in out
+
+
+def test_names_that_differ_in_their_last_letter_stay_apart(run, tmp_path):
+    """Of 5,000 characters, in one module, in two: every row has its own name, none is cut."""
+    long = "x" * 5000
+    names = [
+        f"tests/test_a.py::test_it[{long}a]",
+        f"tests/test_a.py::test_it[{long}b]",
+        "tests/test_a.py::test_same",
+        "tests/test_b.py::test_same",
+    ]
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps(stock_json(dict.fromkeys(names, 1.0))))
+    _, out, _ = run("compare", "--base", str(path), "--new", str(path))
+    told = told_apart(names)
+    assert len(set(told.values())) == 4
+    assert told[names[2]] == "test_a.py::test_same"
+    digests = {told[name].split("...")[1] for name in names[:2]}
+    assert len(digests) == 2
+    assert all(digest in out for digest in digests)
+    assert "test_a.py::test_same" in out

@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from hpml_lab.errors import MeasurementError, NonFiniteLossError, TimingGapError
 from hpml_lab.measure import epochs
 from hpml_lab.measure.epochs import run_epoch
 from hpml_lab.runs.schema import Epoch, Parts
+from hpml_lab.training.trainer import Trainer
+from hpml_lab.training.training import Training
 
 WAIT_S, COPY_S, COMPUTE_S, START_S = 1.0, 0.25, 2.0, 0.5
 
@@ -35,7 +38,7 @@ class Scripted:
     def step(self, batch):
         self._clock.advance(COMPUTE_S)
         loss, labels = batch
-        return loss, torch.nn.functional.one_hot(torch.zeros_like(labels), 2)
+        return loss, torch.eye(1, 2).expand(len(labels), 2)  # the first of two classes
 
 
 def batch(loss, labels):
@@ -50,8 +53,9 @@ def test_parts_are_the_seconds_of_each_phase(clock):
     """Waiting holds the loader's start; two batches wait, copy and compute twice."""
     epoch = run_epoch(Scripted(clock, BATCHES), clock)
     assert epoch.parts == Parts(
-        wait_s=START_S + 2 * WAIT_S, copy_s=0.5, compute_s=4.0, other_s=0.0, start_s=START_S
-    )
+        wait_s=START_S + 2 * WAIT_S, copy_s=0.5, compute_s=4.0, other_s=0.0, start_s=START_S,
+        first_compute_s=COMPUTE_S,
+    )  # fmt: skip
     assert epoch.total_s == epoch.parts.sum_s == 7.0
     assert epoch.gap == 0.0
 
@@ -136,3 +140,45 @@ def test_the_gap_is_a_share_of_the_total():
         parts=Parts(wait_s=48.0, copy_s=20.0, compute_s=20.0, other_s=10.0, start_s=0.0),
     )
     assert epoch.gap == pytest.approx(0.02)
+
+
+class Reads(TorchDispatchMode):
+    """Counts reads of a tensor's value by the host, which wait for the device."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+class Reading(Scripted):
+    """A trainer that reads each loss, and counts the reads before the epoch's sums are read."""
+
+    def step(self, batch):
+        loss, outputs = super().step(batch)
+        float(loss)
+        return loss, outputs
+
+
+def reads(trainer, clock):
+    """Returns how often a value was read in an epoch."""
+    with Reads() as counted:
+        run_epoch(trainer, clock, timing="throughput")
+    return counted.count
+
+
+def test_an_epoch_reads_its_sums_once_whatever_its_batches(clock):
+    """Two batches or four: as many reads. A trainer that reads every loss reads more."""
+    few, many = BATCHES, 2 * BATCHES
+    assert 0 < reads(Scripted(clock, few), clock) == reads(Scripted(clock, many), clock)
+    assert reads(Reading(clock, few), clock) < reads(Reading(clock, many), clock)
+
+
+def test_the_lab_s_own_trainer_reads_nothing_within_an_epoch(clock):
+    """Real steps of the real network: as many reads in an epoch of four batches as of two."""
+    few, many = (
+        Trainer(Training(width=1, images=images, batch_size=2, workers=0, pipeline="batched"))
+        for images in (4, 8)
+    )
+    assert 0 < reads(few, clock) == reads(many, clock)

@@ -45,5 +45,5 @@ def test_the_outcome_says_what_is_open():
         "Passes on 1 counters alone: no time was judged, 1 of 1 cases inconclusive."
     )
     lost = [*judged, Verdict("c", "missing", reason="why")]
-    assert Comparison(lost).outcome == "Fails: 1 reason above."
+    assert Comparison(lost).outcome == "Fails: 1 case missing."
     assert Comparison([]).outcome.startswith("Fails: nothing was judged: ")

@@ -1,5 +1,6 @@
 """The parts of running in several processes that need none: plan, merging, progress, kinds."""
 
+import io
 import socket
 from dataclasses import asdict
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpml_lab.pytest_plugin import worker as worker_module
+from hpml_lab.pytest_plugin.live import Bar, Lines
 from hpml_lab.pytest_plugin.progress import Progress
 from hpml_lab.pytest_plugin.schedule import Selected, batches, shuffled
 from hpml_lab.pytest_plugin.worker import Worker
@@ -160,7 +162,7 @@ def test_a_flag_of_several_processes_is_there_once():
 def test_progress_expects_of_a_case_what_it_took_before(clock):
     """A case seen takes its own time again, an unknown one the mean of those seen."""
     written = []
-    progress = Progress(written.append, clock.now_s)
+    progress = Progress(Lines(written.append), clock.now_s)
     progress.expect(["a", "b", "c", "a", "b", "c"])
     for nodeid, took_s in (("a", 10), ("b", 30), ("c", 20), ("a", 20)):
         progress.begin(nodeid, 1)
@@ -181,7 +183,7 @@ def test_progress_expects_of_a_case_what_it_took_before(clock):
 def test_a_case_s_beginning_is_told_once(clock):
     """A case that dies has begun already; its line is not broken."""
     written = []
-    progress = Progress(written.append, clock.now_s)
+    progress = Progress(Lines(written.append), clock.now_s)
     progress.expect(["a", "a"])
     for process in (1, 2):
         progress.begin("a", process)
@@ -192,6 +194,24 @@ def test_a_case_s_beginning_is_told_once(clock):
         "\n[2/2] process 2: a ... ",
     ]
     assert written[1] == "crashed (killed by SIGSEGV) in 0.00 ns, 1 left: about 0:00"
+
+
+def test_a_terminal_is_shown_one_line(clock):
+    """Names and control characters are drawn over; a failure alone leaves a line behind."""
+    terminal = io.StringIO()
+    progress = Progress(Bar(terminal), clock.now_s)
+    progress.expect(["t.py::a", "t.py::b\x1b[31m"])
+    progress.begin("t.py::a", 1)
+    clock.advance(10)
+    progress.end("t.py::a", "passed")
+    progress.begin("t.py::b\x1b[31m", 1)
+    progress.end("t.py::b\x1b[31m", "crashed (killed by SIGSEGV)")
+    progress.close()
+    text = terminal.getvalue()
+    assert "1/2, about 0:10 left; process 1: t.py::b?[31m" in text
+    assert "\x1b[31m" not in text
+    lines = [line for line in text.splitlines() if "crashed" in line]
+    assert len(lines) == 1
 
 
 class OutOfMemoryError(RuntimeError):

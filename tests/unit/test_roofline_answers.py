@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hpml_lab.comparison.roofline_points import peak_name
+from hpml_lab.labs.answer import Brief
 from hpml_lab.report.answers import answers
 from hpml_lab.runs.machine import MachineInfo
 from hpml_lab.runs.schema import Epoch, Measurement, Parts
@@ -88,7 +89,11 @@ def test_float32_on_cuda_is_held_against_tf32():
     assert peak_name("cpu", "float32") == "cpu_matmul_float32_flops_per_s"
 
 
-def epochs(total_s, *, start_s=0.0, wait_s=0.0, copy_s=0.0):
+PROCESSES_OF_2 = [[2.0], [2.01], [1.99], [2.0]]
+PROCESSES_OF_1 = [[1.5], [1.51], [1.49], [1.5]]
+
+
+def epochs(total_s, *, start_s=0.0, wait_s=0.0, copy_s=0.0, first_compute_s=None):
     """Returns a warm-up and two measured epochs of forty samples."""
     parts = Parts(
         wait_s=wait_s,
@@ -96,6 +101,7 @@ def epochs(total_s, *, start_s=0.0, wait_s=0.0, copy_s=0.0):
         compute_s=total_s - wait_s - copy_s,
         other_s=0.0,
         start_s=start_s,
+        first_compute_s=first_compute_s,
     )
     return [
         Epoch(
@@ -111,16 +117,17 @@ def epochs(total_s, *, start_s=0.0, wait_s=0.0, copy_s=0.0):
     ]
 
 
-def worked(workers, total_s, **times):
+def worked(workers, total_s, *, processes=None, threads=0, intraop_threads=2, **times):
     """Returns a case of a worker sweep."""
+    settings = {"workers": workers, "threads": threads, "intraop_threads": intraop_threads}
     record = Measurement(
-        case=CASE | {"workers": workers}, samples=40, processes=[[total_s]], epochs=[]
+        case=CASE | settings, samples=40, processes=processes or [[total_s]], epochs=[]
     )
     record.epochs.extend(epochs(total_s, **times))
     return recorded(record, group="workers", name="test_it")
 
 
-def test_worker_counts_are_foretold_from_none():
+def test_worker_counts_are_predicted_from_none():
     """Four batches of 0.3 s and steps of 0.2 s on both of two cores: two workers, 0.4 s a batch.
 
     A worker takes 0.1 s to start. None: 2 s; one: 2.1 s; two: 0.5 + 0.2 + 3 x 0.4 = 1.9 s.
@@ -130,30 +137,70 @@ def test_worker_counts_are_foretold_from_none():
         worked(1, 2.52, start_s=0.1, wait_s=0.2),
         worked(2, 1.52, start_s=0.2, wait_s=0.5),
     )
-    (result,) = titled("Loader workers predicted", *sweep)
+    (result,) = titled("Workers and threads predicted", *sweep)
     assert result.rows == [
-        ["0", "2.000", "2.000 ± 0.000", "1.00x", "loading"],
-        ["1", "2.100", "2.520 ± 0.000", "1.20x", "loading"],
-        ["2", "1.900", "1.520 ± 0.000", "0.80x", "cores"],
+        ["2", "0", "2.000", "2.000 ± 0.000", "1.00x", "loading"],
+        ["2", "1", "2.100", "2.520 ± 0.000", "1.20x", "loading"],
+        ["2", "2", "1.900", "1.520 ± 0.000", "0.80x", "cores"],
     ]
     assert (
-        "300 ms to load a batch, 200 ms a step, 2 processors of which the step takes 2"
+        "300 ms to load a batch, 200 ms a step, which takes 2 of 2 processors"
         in (result.sentences[0])
     )
     assert result.sentences[0].endswith("100 ms to start one.")
     assert result.sentences[1] == (
-        "Fewest workers with which loading no longer bounds the step: 2. Shortest epoch of the "
-        "counts tried: predicted with 2, measured: cannot tell 2 from 0, 1 in one process."
+        "Shortest epoch of the pairs tried: predicted with 2 threads, 2 workers, measured: cannot "
+        "tell 2 threads, 2 workers from 2 threads, 0 workers, 2 threads, 1 worker in one process."
     )
+    assert result.brief == Brief("2 threads, 2 workers; one of 3 measured alike", "3 processes")
 
 
-def test_a_sweep_without_its_end_foretells_nothing():
+def test_fewer_threads_are_predicted_beside_all():
+    """One thread, steps of 0.35 s: a worker hides 0.3 s of loading, 0.65 + 0.1 + 3 x 0.35 = 1.8 s.
+
+    With two threads, as above, none takes 2 s and one 2.1 s. Measured, one thread is faster by a
+    quarter in each of four processes.
+    """
+    threads = {"threads": 1, "intraop_threads": 1}
+    sweep = (
+        worked(0, 2.0, processes=PROCESSES_OF_2, wait_s=1.2),
+        worked(1, 2.1, processes=PROCESSES_OF_2, start_s=0.1, wait_s=0.2),
+        worked(0, 2.6, processes=PROCESSES_OF_2, wait_s=1.2, **threads),
+        worked(1, 1.5, processes=PROCESSES_OF_1, start_s=0.1, wait_s=0.2, **threads),
+    )
+    (result,) = titled("Workers and threads predicted", *sweep)
+    assert [row[:3] for row in result.rows] == [
+        ["1", "0", "2.600"],
+        ["1", "1", "1.800"],
+        ["2", "0", "2.000"],
+        ["2", "1", "2.100"],
+    ]
+    assert result.brief == Brief("1 thread, 1 worker; measured 1 thread, 1 worker")
+
+
+def test_copied_pages_are_part_of_the_first_step():
+    """Steps of 0.2 s, the first after a fork 0.5 s: 0.3 s more with any number of workers.
+
+    Without workers 4 x 0.5 s. With two: 0.5 + 0.2 + 3 x 0.4 = 1.9 s, 0.3 s of pages, 0.2 s to
+    start them.
+    """
+    sweep = (
+        worked(0, 2.0, wait_s=1.2),
+        worked(1, 2.52, start_s=0.1, wait_s=1.42, first_compute_s=0.5),
+        worked(2, 1.52, start_s=0.2, wait_s=0.5),
+    )
+    (result,) = titled("Workers and threads predicted", *sweep)
+    assert [row[2] for row in result.rows] == ["2.000", "2.400", "2.200"]
+    assert "and 300 ms of copied pages in the first step after a fork" in result.sentences[0]
+
+
+def test_a_sweep_without_its_end_predicts_nothing():
     """No epochs without workers, none with them, or an unknown machine: no answer."""
     alone, one = worked(0, 2.0, wait_s=1.2), worked(1, 2.52, wait_s=0.2)
     for cases in ([one], [alone]):
-        assert titled("Loader workers predicted", *cases) == []
+        assert titled("Workers and threads predicted", *cases) == []
     unknown = replace(run_of(alone, one), machine_info=MachineInfo())
-    assert "Loader workers predicted" not in {answer.title for answer in answers(unknown)}
+    assert "Workers and threads predicted" not in {answer.title for answer in answers(unknown)}
 
 
 STALLS = {

@@ -65,6 +65,7 @@ def _judged(
     reason = _reason(status, _ratio(change), interval, margin)
     if status == "inconclusive":
         reason += f"; {_advice(_ratio(detectable), additional)}"
+    warnings = _warnings(baseline, contender)
     return Verdict(
         baseline.fullname,
         status,
@@ -73,7 +74,8 @@ def _judged(
         _ratio(detectable),
         processes,
         additional,
-        reason + _warnings(baseline, contender),
+        reason + (f" ({'; '.join(warnings)})" if warnings else ""),
+        warnings=warnings,
     )
 
 
@@ -152,10 +154,9 @@ def _plain_ratio(baseline: Case, contender: Case) -> float | None:
     return _ratio(float(levels[1] - levels[0]))
 
 
-def _warnings(baseline: Case, contender: Case) -> str:
-    warnings = [
+def _warnings(baseline: Case, contender: Case) -> list[str]:
+    return [
         f"{side}: {warning}"
         for side, case in (("baseline", baseline), ("contender", contender))
         for warning in case.warnings
     ]
-    return f" ({'; '.join(warnings)})" if warnings else ""

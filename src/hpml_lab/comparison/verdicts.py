@@ -35,6 +35,7 @@ class Verdict:
             None if it is settled, or if more of them would not.
         reason: Reason for the verdict, one sentence.
         renamed: Likely new name of a missing case, likely old name of a new one.
+        warnings: What either side's record says against its times.
     """
 
     fullname: str
@@ -46,6 +47,7 @@ class Verdict:
     additional: int | None = None
     reason: str = ""
     renamed: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -117,13 +119,21 @@ class Comparison:
         if general:
             return f"Fails: {general[0]}."
         if refusals:
-            return f"Fails: {len(refusals)} {'reason' if len(refusals) == 1 else 'reasons'} above."
+            return f"Fails: {', '.join(self._counts())}."
         undecided = sum(verdict.verdict == "inconclusive" for verdict in self.verdicts)
         share = f"{undecided} of {len(self.verdicts)} cases inconclusive"
         if not self._is_time_judged:
             count = sum(counter.verdict in _JUDGED for counter in self.counters)
             return f"Passes on {count} counters alone: no time was judged, {share}."
         return f"Passes, {share}." if undecided else "Passes."
+
+    def _counts(self) -> Iterator[str]:
+        """Yields how many cases and counters fail by each status."""
+        for what, verdicts in (("case", self.verdicts), ("counter", self.counters)):
+            words = [verdict.verdict for verdict in verdicts if verdict.verdict in _FAILING]
+            for word in dict.fromkeys(words):
+                count = words.count(word)
+                yield f"{count:,} {what}{'' if count == 1 else 's'} {word}"
 
     def _failing(self) -> Iterator[Refusal]:
         for verdict in self.verdicts:

@@ -19,6 +19,24 @@ _CLEAR = 2
 
 
 @dataclass(frozen=True)
+class Brief:
+    """An answer in one line of a summary.
+
+    Attributes:
+        text: the answer, or what the data cannot tell.
+        settle: what would settle it; empty where the answer is sure.
+    """
+
+    text: str
+    settle: str = ""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the answer is exact, or told by the data."""
+        return not self.settle
+
+
+@dataclass(frozen=True)
 class Answer:
     """A saved run's answer to one lab item.
 
@@ -29,6 +47,7 @@ class Answer:
         columns: headings of the table.
         rows: cells of the table, as text.
         sentences: the answer in words.
+        brief: the answer in one line; None for a table that only supports another answer.
     """
 
     item: str
@@ -37,6 +56,7 @@ class Answer:
     columns: list[str]
     rows: list[list[str]]
     sentences: list[str] = field(default_factory=list)
+    brief: Brief | None = None
 
 
 @contextmanager
@@ -110,10 +130,34 @@ def process_seconds(case: Measurement) -> list[float]:
     return [statistics.median(rounds) for rounds in case.processes if rounds]
 
 
+def brief_of(seconds: Mapping[Any, Sequence[float]], words: str = "{}") -> Brief:
+    """Returns the fastest case as a line of a summary.
+
+    Args:
+        seconds: as in `first_of`.
+        words: format of the answer around the name of the fastest case.
+    """
+    if len(seconds) < 2:
+        return Brief(f"only {next(iter(seconds))} was measured", "a second case to compare with")
+    result = fastest(seconds)
+    if result.is_told:
+        return Brief(words.format(result.best))
+    return Brief(f"cannot tell {result.best} from {_listed(result.alike)}", more_processes(seconds))
+
+
+def more_processes(seconds: Mapping[Any, Sequence[float]]) -> str:
+    """Returns what would settle an order of cases that their processes do not tell."""
+    return "3 processes" if min(map(len, seconds.values())) < FEWEST else "more processes"
+
+
+def _listed(names: Sequence[Any]) -> str:
+    return ", ".join(map(str, names))
+
+
 def first_of(seconds: Mapping[Any, Sequence[float]]) -> str:
     """Returns the fastest case in words, or the cases among which it is undecided."""
     result = fastest(seconds)
     if result.is_told:
         return str(result.best)
     one = " in one process" if min(map(len, seconds.values())) < FEWEST else ""
-    return f"cannot tell {result.best} from {', '.join(map(str, result.alike))}{one}"
+    return f"cannot tell {result.best} from {_listed(result.alike)}{one}"

@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from hpml_lab.labs.answer import differ, plus_minus
+from hpml_lab.labs.answer import Brief, differ, plus_minus
 from hpml_lab.runs.cases import measured
 from hpml_lab.runs.schema import Measurement
 
@@ -86,6 +86,17 @@ def by_setting(cases: list[Measurement], axis: str, names: dict[object, str]) ->
     for case in cases:
         by_value.setdefault(case.case[axis], []).append(case)
     return [Setting(names.get(value, str(value)), seeds) for value, seeds in by_value.items()]
+
+
+def most_accurate(ranked: Sequence[Setting]) -> Brief:
+    """Returns the first of a ranking by accuracy, or those from which it cannot be told."""
+    best, *others = ranked
+    if min(len(setting.seeds) for setting in ranked) < 2:
+        return Brief(f"{best.words} in one seed", "--hpml-axis=seed=0,1,2,3,4")
+    ties = [other.name for other in others if not differ(best.reached, other.reached)]
+    if ties:
+        return Brief(f"cannot tell {best.words} from {', '.join(ties)}", "more seeds")
+    return Brief(", ".join(setting.words for setting in ranked[:2]))
 
 
 def significance(ranked: Sequence[Setting]) -> list[str]:

@@ -41,8 +41,9 @@ class Question:
 
     Attributes:
         folder: name of its folder in `labs`.
+        title: what it is about, as a heading.
         group: group of its benchmarks in a saved run.
-        item: the labs' names of it.
+        items: the labs' names of its parts; empty if no lab asks for it.
         sizes: sizes by profile, in addition to the profile's training.
         contrasts: ratios by which machines are compared.
         published: the numbers that the write-ups printed for it.
@@ -51,8 +52,9 @@ class Question:
     """
 
     folder: str
+    title: str
     group: str
-    item: str
+    items: tuple[str, ...] = ()
     sizes: Mapping[str, Any] = field(default_factory=dict)
     contrasts: tuple[Contrast, ...] = ()
     published: Published | None = None
@@ -67,6 +69,11 @@ class Question:
         """Yields the pictures of a saved run for the question."""
         if importlib.util.find_spec(self.module("figure")):
             yield from importlib.import_module(self.module("figure")).pictures(run)
+
+    @property
+    def test(self) -> str:
+        """Path of the test that measures it."""
+        return f"tests/perf/test_{self.folder}.py"
 
     def module(self, role: str) -> str:
         """Returns the name of one of its modules, such as ``bench``."""

@@ -199,6 +199,7 @@ class _Laps:
     spent_s: dict[str, float] = field(
         default_factory=lambda: dict.fromkeys(("start", "wait", "copy", "compute", "other"), 0.0)
     )
+    first_compute_s: float | None = None
 
     def __post_init__(self) -> None:
         self._began_s = self.clock.now_s()
@@ -209,6 +210,8 @@ class _Laps:
         self.clock.synchronise()
         now_s = self.clock.now_s()
         self.spent_s[phase] += now_s - self._began_s
+        if phase == "compute" and self.first_compute_s is None:
+            self.first_compute_s = self.spent_s[phase]
         self._began_s = now_s
 
     def parts(self) -> Parts | None:
@@ -221,6 +224,7 @@ class _Laps:
             compute_s=spent["compute"],
             other_s=spent["other"],
             start_s=spent["start"],
+            first_compute_s=self.first_compute_s,
         )
 
 

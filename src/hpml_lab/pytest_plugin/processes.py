@@ -78,6 +78,7 @@ class Processes:
             if self._journaling:
                 self._journaling.complete()
         finally:
+            self._progress.close()
             self._forward(session.items)
         if self._internal_errors:
             pytest.exit(

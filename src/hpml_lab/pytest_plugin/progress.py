@@ -1,4 +1,4 @@
-"""Live progress over all processes: the case, the number left, the estimated time left."""
+"""Progress over all processes: the case, the number left, the estimated time left."""
 
 import statistics
 import time
@@ -7,28 +7,25 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from hpml_lab.text import short
-from hpml_lab.units import clock_time, seconds
+from hpml_lab.pytest_plugin.live import Live
 
 
 class Progress:
-    """Writes a line for each case: its name when it begins, its outcome when it has ended.
+    """Shows each case when it begins and when it has ended.
 
     A plugin of its own, in place of pytest's dots.
 
     Args:
-        write: writes text.
+        live: shows it.
         now_s: a monotonic clock.
 
     Attributes:
         muted: whether pytest's own dots are suppressed, as the lines are written already.
     """
 
-    def __init__(
-        self, write: Callable[[str], None], now_s: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, live: Live, now_s: Callable[[], float] = time.monotonic) -> None:
         self.muted = False
-        self._write = write
+        self._live = live
         self._now_s = now_s
         self._left: list[str] = []
         self._total = 0
@@ -41,26 +38,28 @@ class Progress:
         self._left, self._total = list(ids), len(ids)
 
     def say(self, text: str) -> None:
-        """Writes a line about the run as a whole."""
-        self._write(f"\n{text}")
+        """Shows a sentence about the run as a whole."""
+        self._live.say(text)
 
     def begin(self, nodeid: str, process: int) -> None:
-        """Writes the case that runs now and its process, once."""
+        """Shows the case that runs now and its process, once."""
         if self._running == (nodeid, process):
             return
         self._running = nodeid, process
         self._began_s = self._now_s()
         number = self._total - len(self._left) + 1
-        self._write(f"\n[{number}/{self._total}] process {process}: {short(nodeid)} ... ")
+        self._live.begin(number, self._total, process, nodeid)
 
     def end(self, nodeid: str, how: str) -> None:
-        """Writes the outcome, and the estimated time of the cases left."""
+        """Shows the outcome, and the estimated time of the cases left."""
         spent_s = self._now_s() - self._began_s
         self._spent_s[nodeid].append(spent_s)
         self._left.remove(nodeid)
-        left = len(self._left)
-        outlook = f", {left} left: about {clock_time(self._left_s())}" if left else ""
-        self._write(f"{how} in {seconds(spent_s)}{outlook}")
+        self._live.end(how, spent_s, len(self._left), self._left_s())
+
+    def close(self) -> None:
+        """Ends, whether or not all cases have run."""
+        self._live.close()
 
     def _left_s(self) -> float:
         """Returns the estimated seconds left: for a case its mean so far, else the mean of all."""

@@ -7,7 +7,7 @@ import pytest
 from hpml_lab.errors import MeasurementError, RunFileError
 from hpml_lab.measure.fingerprint import state
 from hpml_lab.pytest_plugin.session import Session
-from hpml_lab.report import answers, terminal
+from hpml_lab.report import summary, terminal
 from hpml_lab.runs.reading import read_run
 
 _ANNOUNCEMENT = "Measuring this machine's ceilings, which is done once: some seconds ..."
@@ -57,12 +57,12 @@ class Saving:
             terminalreporter.write_line("Nothing saved: no measured case passed.")
             return
         try:
-            run = read_run(files[0])
-            terminalreporter.write(terminal.render(answers.all_tables(run)))
+            screen = summary.summary(read_run(files[0]), summary.previous_run(files[0]))
+            terminalreporter.write(terminal.render_summary(screen, summary.where(*files)))
         except RunFileError as error:
             terminalreporter.write_line(f"No answers: {error}")
-        for path in files:
-            terminalreporter.write_line(f"Saved: {path}")
+            for path in files:
+                terminalreporter.write_line(f"Saved: {path}")
 
 
 def _silent(_line: str) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from hpml_lab.pytest_plugin.live import Bar, Lines
 from hpml_lab.pytest_plugin.progress import Progress
 from hpml_lab.pytest_plugin.session import session_of
 from hpml_lab.pytest_plugin.settings import SETTINGS
@@ -33,10 +34,12 @@ def start_workers(config: pytest.Config, *, saved: bool) -> None:
 
 def _progress(reporter: Any) -> Progress:
     if reporter is None:
-        return Progress(lambda _text: None)
+        return Progress(Lines(lambda _text: None))
     reporter.showfspath = False  # its lines of file names would stand between ours
+    if reporter.isatty:
+        return Progress(Bar(reporter._tw._file))  # where pytest itself writes, capturing or not
 
     def write(text: str) -> None:
         reporter.write(text, flush=True)
 
-    return Progress(write)
+    return Progress(Lines(write))

@@ -1,10 +1,12 @@
 """All tables and pictures of a saved run: a user's own steps, and the lab's questions in order."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpml_lab.errors import InputError, unknown
 from hpml_lab.labs.answer import Answer, records_fit
+from hpml_lab.labs.question import Question
 from hpml_lab.labs.questions import QUESTIONS
 from hpml_lab.report import own_steps, roofline_table, run_warnings, timed, traces
 from hpml_lab.runs.schema import Run
@@ -39,6 +41,49 @@ def all_tables(run: Run) -> list[Answer]:
     """
     with records_fit():
         return [*timed.answers(run), *answers(run), *run_warnings.answers(run)]
+
+
+def tables_of(run: Run, item: str) -> list[Answer]:
+    """Returns the tables of one item.
+
+    Args:
+        run: the saved run.
+        item: a lab's name such as ``C3`` or ``Q1``, a question's such as ``techniques``, or
+            ``cases`` (all that were timed), ``steps`` (the user's own), ``warnings``, ``roofline``
+            or ``traces``; in any case.
+
+    Raises:
+        InputError: for an unknown item, or one that the run has not measured.
+        RunFileError: as `answers`.
+    """
+    wanted = item.lower()
+    question = next((question for question in QUESTIONS if wanted in _names(question)), None)
+    if question is None and wanted not in _OTHERS:
+        known = [name for question in QUESTIONS for name in (*question.items, question.folder)]
+        raise unknown("item", item, dict.fromkeys([*known, *_OTHERS]))
+    with records_fit():
+        if question is None:
+            return _OTHERS[wanted](run)
+        tables = question.answers(run)
+    if not tables:
+        raise InputError(
+            f"{item} is not in this run; measure it with: pytest {question.test} "
+            "--benchmark-save=NAME"
+        )
+    return [table for table in tables if table.item.lower() == wanted] or tables
+
+
+def _names(question: Question) -> set[str]:
+    return {question.folder, *map(str.lower, question.items)}
+
+
+_OTHERS: dict[str, Callable[[Run], list[Answer]]] = {
+    "cases": timed.answers,
+    "steps": own_steps.answers,
+    "roofline": roofline_table.answers,
+    "traces": traces.answers,
+    "warnings": run_warnings.answers,
+}
 
 
 def pictures(run: Run) -> "Iterator[Picture]":

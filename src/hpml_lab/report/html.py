@@ -3,35 +3,14 @@
 import base64
 import hashlib
 import html
+from importlib import resources
 
 from hpml_lab.labs.answer import Answer
 from hpml_lab.labs.picture import Picture
 from hpml_lab.report.document import Document, Section
+from hpml_lab.report.summary import Line, Summary
 from hpml_lab.report.terminal import is_number_column
 from hpml_lab.text import printable
-
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1b1b1b;--page:#fff;--soft:#5c5c5c;--line:#d5d5d5;
---alarm:#b3261e;--alarm-page:#fdecea}
-@media(prefers-color-scheme:dark){:root{--ink:#e8e8e8;--page:#161616;--soft:#a8a8a8;
---line:#3d3d3d;--alarm:#ff8a80;--alarm-page:#3a1613}}
-*{box-sizing:border-box}
-body{color:var(--ink);background:var(--page);font:16px/1.5 system-ui,sans-serif;margin:0 auto;
-max-width:72rem;padding:1rem}
-h1{font-size:1.5rem}h2{font-size:1.25rem;border-bottom:1px solid var(--line);margin-top:2.5rem}
-h3{font-size:1.05rem;margin:1.75rem 0 0}
-h1,h2,h3,p,li,figcaption{overflow-wrap:anywhere}
-p{margin:.35rem 0}.setting,figcaption{color:var(--soft);font-size:.9rem}
-.wide{overflow-x:auto;margin:.5rem 0}
-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-th,td{padding:.2rem .75rem .2rem 0;text-align:left;vertical-align:top}
-th{border-bottom:2px solid var(--line);white-space:nowrap}td{border-bottom:1px solid var(--line)}
-.n{text-align:right;white-space:nowrap}
-section.alarm{border-left:.3rem solid var(--alarm);background:var(--alarm-page);padding:.1rem 1rem}
-figure{margin:1.5rem 0}img{max-width:100%;height:auto;background:#fff}
-@media print{body{max-width:none;font-size:10pt;padding:0}nav{display:none}.wide{overflow:visible}
-table{font-size:8pt}tr,figure{break-inside:avoid}h2,h3{break-after:avoid}thead{display:table-header-group}}
-"""
 
 
 def render(document: Document) -> str:
@@ -40,15 +19,15 @@ def render(document: Document) -> str:
     Its content security policy allows embedded pictures and this one style, by its digest, and
     nothing else. All text from a run file is escaped.
     """
-    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    style = resources.files(__package__).joinpath("page.css").read_text()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    sections = document.sections
     links = "".join(
-        f'<li><a href="#s{index}">{_text(section.title)}</a></li>'
-        for index, section in enumerate(sections)
+        f'<li><a href="#{_text(section.name)}">{_text(section.title)}</a></li>'
+        for section in document.sections
     )
     return "\n".join(
         [
@@ -56,35 +35,80 @@ def render(document: Document) -> str:
             '<html lang="en"><head><meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{_text(document.title)}</title><style>{_STYLE}</style></head><body>",
-            f"<h1>{_text(document.title)}</h1>",
+            f"<title>{_text(document.title)}</title><style>{style}</style></head><body>",
+            f"<header><h1>{_text(document.title)}</h1>",
             *(f"<p>{_text(line)}</p>" for line in document.lead),
-            f"<nav><ul>{links}</ul></nav>",
-            *(_section(index, section) for index, section in enumerate(sections)),
+            "</header><main>",
+            *(_summary(name, summary, document) for name, summary in document.summaries.items()),
+            *map(_section, document.sections),
+            f'</main><nav aria-label="Sections"><h2>Sections</h2><ul>{links}</ul></nav>',
             "</body></html>\n",
         ]
     )
 
 
-def _section(index: int, section: Section) -> str:
-    kind = ' class="alarm"' if section.alarming else ""
+def _summary(name: str, summary: Summary, document: Document) -> str:
+    """Returns the answers as cards; of several runs each under its name."""
+    title = f"Answers of {name}" if len(document.summaries) > 1 else "Answers"
+    facts = "; ".join(summary.machine)
     return "\n".join(
         [
-            f'<section id="s{index}"{kind}><h2>{_text(section.title)}</h2>',
-            *map(_answer, section.answers),
-            *map(_figure, section.pictures),
+            f'<section><h2>{_text(title)}</h2><p class="setting">{_text(facts)}</p>',
+            '<ul class="cards">',
+            *(_card(line, summary.since) for line in summary.lines),
+            "</ul></section>",
+        ]
+    )
+
+
+def _card(line: Line, since: str) -> str:
+    sure = "sure" if line.brief.is_sure else f"cannot tell; to settle: {line.brief.settle}"
+    kind = "sure" if line.brief.is_sure else "open"
+    item = f'<span class="item">{_text(line.item)}</span> ' if line.item else ""
+    change = f" &middot; since {_text(since)}: {_text(line.change)}" if line.change else ""
+    return (
+        f'<li class="{kind}"><p class="question">{item}{_text(line.question)}</p>'
+        f'<p class="answer">{_text(line.brief.text)}</p>'
+        f'<p class="setting"><span class="badge">{_text(sure)}</span>{change}</p></li>'
+    )
+
+
+def _section(section: Section) -> str:
+    kind = ' class="alarm"' if section.alarming else ""
+    pictures = "".join(map(_figure, section.pictures))
+    notes = "".join(f'<p class="setting">{_text(note)}</p>' for note in section.notes)
+    return "\n".join(
+        [
+            f'<section id="{_text(section.name)}"{kind}><h2>{_text(section.title)}</h2>',
+            f'<div class="{"beside" if pictures else "alone"}"><div>',
+            *(_answer(answer, section.title) for answer in section.answers),
+            notes,
+            f"</div><div>{pictures}</div></div>" if pictures else "</div></div>",
             "</section>",
         ]
     )
 
 
-def _answer(answer: Answer) -> str:
+def _answer(answer: Answer, above: str) -> str:
+    """Returns heading, sentences and the folded table, with its footnotes, of an answer."""
+    heading = f"{answer.item} {answer.title}".strip()
+    footnotes = [sentence for sentence in answer.sentences if sentence.startswith("*")]
+    sentences = [sentence for sentence in answer.sentences if sentence not in footnotes]
+    is_new = heading and heading != above.replace(": ", " ")
+    rows = f"{len(answer.rows)} {'row' if len(answer.rows) == 1 else 'rows'}"
+    name = _text(heading or "table")
+    table = (
+        f"<details><summary>Table of {name} ({rows})</summary>"
+        f'<p class="setting">{_text(answer.setting)}</p>'
+        f'<div class="wide" tabindex="0" role="region" aria-label="{name}">'
+        f"<table>{_table(answer)}</table></div>"
+        f"{''.join(f'<p>{_text(footnote)}</p>' for footnote in footnotes)}</details>"
+    )
     return "\n".join(
         [
-            f"<h3>{_text(f'{answer.item} {answer.title}'.strip())}</h3>",
-            f'<p class="setting">{_text(answer.setting)}</p>',
-            f'<div class="wide"><table>{_table(answer)}</table></div>',
-            *(f"<p>{_text(sentence)}</p>" for sentence in answer.sentences),
+            f"<h3>{_text(heading)}</h3>" if is_new else "",
+            *(f"<p>{_text(sentence)}</p>" for sentence in sentences),
+            table if answer.rows else "",
         ]
     )
 
@@ -95,7 +119,7 @@ def _table(answer: Answer) -> str:
         for index in range(len(answer.columns))
     ]
     head = "".join(
-        f'<th scope="col"{kind}>{_text(column)}</th>'
+        f'<th scope="col"{kind}>{_text(column)}</th>' if column else f"<td{kind}></td>"
         for kind, column in zip(kinds, answer.columns, strict=True)
     )
     rows = "\n".join(
@@ -106,10 +130,10 @@ def _table(answer: Answer) -> str:
 
 
 def _figure(picture: Picture) -> str:
-    data = base64.b64encode(picture.png()).decode()
+    data = base64.b64encode(picture.svg().encode()).decode()
     caption = _text(picture.caption)
     return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
+        f'<figure><img alt="{caption}" src="data:image/svg+xml;base64,{data}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

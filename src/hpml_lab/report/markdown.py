@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from hpml_lab.comparison.verdicts import Comparison, Verdict, counted
-from hpml_lab.report.comparison import COLUMNS, cells, changed_counters, sections
-from hpml_lab.text import markdown, short
+from hpml_lab.comparison.verdicts import Comparison, counted
+from hpml_lab.report.comparison import Group, changed_counters, groups, names_of, rows
+from hpml_lab.text import markdown
 
-MOST_ROWS = 200  # a job's summary may have 1 MiB
+# GitHub drops a summary above 1 MiB whole. A row of the longest name, escaped, has 2 KiB.
+MOST_ROWS, MOST_GROUPS = 200, 20
+_MOST_OTHERS = 5  # rows of a group that shows no change
 
 
 def render(comparison: Comparison) -> str:
@@ -14,41 +16,36 @@ def render(comparison: Comparison) -> str:
 
     All names are escaped; see `markdown`.
     """
-    refusals = comparison.refusals
     unchanged = sum(verdict.verdict == "unchanged" for verdict in comparison.verdicts)
+    names, known = names_of(comparison), groups(comparison)
     lines = [
-        f"### Performance gate: {'failed' if refusals else 'passed'}",
-        f"{len(comparison.verdicts)} cases, {unchanged} unchanged.",
-        *(markdown(refusal.why) for refusal in refusals if not refusal.fullname),
+        f"### Performance gate: {'failed' if comparison.refusals else 'passed'}",
+        f"{len(comparison.verdicts)} cases, {unchanged} unchanged. {markdown(comparison.outcome)}",
     ]
-    for title, verdicts in sections(comparison):
-        lines += [f"#### {title}: {len(verdicts)}", _table(verdicts)]
-    lines += _list("Counters changed", _counters(comparison))
+    for group in known[:MOST_GROUPS]:
+        lines += [f"#### {markdown(group.title)}", _table(group, names)]
+    if len(known) > MOST_GROUPS:
+        lines.append(f"{len(known) - MOST_GROUPS} more reasons are left out.")
+    changed = changed_counters(comparison)
+    lines += _list("Counters changed", [f"{names[c.fullname]}: {counted(c)}" for c in changed])
     lines += _list("Notes", comparison.notes)
     return "\n\n".join(lines) + "\n"
 
 
-def _table(verdicts: Sequence[Verdict]) -> str:
-    shown = [
-        _row([*map(markdown, (*cells(verdict), verdict.reason))])
-        for verdict in verdicts[:MOST_ROWS]
-    ]
-    more = len(verdicts) - MOST_ROWS
-    head = [_row([*COLUMNS, "why"]), _row(["---"] * (len(COLUMNS) + 1))]
-    return "\n".join([*head, *shown, *([f"\n{more} more are left out."] if more > 0 else [])])
+def _table(group: Group, names: dict[str, str]) -> str:
+    shown = rows(group, names, MOST_ROWS if group.is_change else _MOST_OTHERS)
+    lines = [shown.columns, ["---", *["--:"] * (len(shown.columns) - 1)]]
+    lines += [[*map(markdown, cells)] for cells in shown.cells]
+    return "\n".join([*map(_row, lines), *(f"\n{line}" for line in shown.sentences)])
 
 
 def _row(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _counters(comparison: Comparison) -> list[str]:
-    return [
-        f"{short(counter.fullname)}: {counted(counter)}" for counter in changed_counters(comparison)
-    ]
-
-
 def _list(title: str, sentences: Sequence[str]) -> Iterator[str]:
     if sentences:
         yield f"#### {title}: {len(sentences)}"
         yield "\n".join(f"- {markdown(sentence)}" for sentence in sentences[:MOST_ROWS])
+        if len(sentences) > MOST_ROWS:
+            yield f"{len(sentences) - MOST_ROWS:,} more are left out."

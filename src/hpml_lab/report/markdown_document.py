@@ -2,6 +2,7 @@
 
 from hpml_lab.labs.answer import Answer
 from hpml_lab.report.document import Document, Section
+from hpml_lab.report.summary import Summary
 from hpml_lab.report.terminal import is_number_column
 from hpml_lab.text import markdown
 
@@ -13,18 +14,31 @@ def render(document: Document) -> str:
     blocks = [
         f"# {markdown(document.title)}",
         *map(markdown, filter(None, lead)),
+        *(block for summary in document.summaries.values() for block in _summary(summary)),
         *(block for section in document.sections for block in _section(section)),
     ]
     return "\n\n".join(blocks) + "\n"
 
 
+def _summary(summary: Summary) -> list[str]:
+    rows = [["question", "answer", "how sure"], ["---"] * 3]
+    for line in summary.lines:
+        question = f"{line.item} {line.question}".strip()
+        sure = "sure" if line.brief.is_sure else f"cannot tell; {line.brief.settle}"
+        rows.append([*map(markdown, (question, line.brief.text, sure))])
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return [markdown("; ".join(summary.machine)), *([table] if summary.lines else [])]
+
+
 def _section(section: Section) -> list[str]:
     blocks = [f"## {markdown(section.title)}"]
     for answer in section.answers:
-        heading = f"### {markdown(f'{answer.item} {answer.title}'.strip())}"
-        blocks += [heading, f"({markdown(answer.setting)})", _table(answer)]
+        if heading := f"{answer.item} {answer.title}".strip():
+            blocks.append(f"### {markdown(heading)}")
         blocks += [markdown(sentence) for sentence in answer.sentences]
-    return blocks
+        if answer.rows:
+            blocks += [f"({markdown(answer.setting)})", _table(answer)]
+    return blocks + [markdown(note) for note in section.notes]
 
 
 def _table(answer: Answer) -> str:

@@ -38,7 +38,7 @@ def answers(run: Run) -> list[Answer]:
     steps = [
         _Step(benchmark, case, machine.ceilings if machine else {})
         for benchmark in run.benchmarks
-        if (case := benchmark.measurement) is not None and _is_own(case)
+        if (case := benchmark.measurement) is not None and is_own(case)
     ]
     columns = [name for name, cell in _CELLS.items() if any(cell(s) != _UNKNOWN for s in steps)]
     if not steps or columns == ["step", "time"]:
@@ -48,7 +48,8 @@ def answers(run: Run) -> list[Answer]:
     return [Answer("", "Your steps", "one call each; - is unknown", columns, rows, about)]
 
 
-def _is_own(case: Measurement) -> bool:
+def is_own(case: Measurement) -> bool:
+    """Whether a case has rounds and is none of the lab's."""
     # The lab's cases name their network, or have learning curves.
     of_the_lab = "network" in case.case or case.learning is not None
     return any(case.processes) and not of_the_lab

@@ -49,10 +49,11 @@ def _at(change: Change | CommonChange) -> dict[str, Any]:
 
 def render(trend: Trend) -> str:
     """Returns a trend as text without control characters, one line for each change."""
-    return "\n".join(printable(line) for line in _lines(trend)) + "\n"
+    return "\n".join(printable(line) for line in lines(trend)) + "\n"
 
 
-def _lines(trend: Trend) -> Iterator[str]:
+def lines(trend: Trend) -> Iterator[str]:
+    """Yields a trend in lines: its runs, its changes, what did not move."""
     first, last = trend.runs[0], trend.runs[-1]
     runs = f"{len(trend.runs):,} run{'' if len(trend.runs) == 1 else 's'}"
     yield f"{last.machine}: {runs}, {first.time:%Y-%m-%d} to {last.time:%Y-%m-%d}"

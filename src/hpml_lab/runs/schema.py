@@ -34,6 +34,7 @@ class Parts:
         compute_s: Forward, loss, backward and optimizer step.
         other_s: Loss and accuracy, bookkeeping.
         start_s: Part of `wait_s` in which the loader's iterator was made.
+        first_compute_s: Part of `compute_s` of the first step; None in older files.
     """
 
     wait_s: float
@@ -41,6 +42,7 @@ class Parts:
     compute_s: float
     other_s: float
     start_s: float
+    first_compute_s: float | None = None
 
     @property
     def sum_s(self) -> float:

@@ -2,20 +2,23 @@
 
 A worker needs `load_s` for a batch on one core, and the training `step_s`, in which it keeps
 `step_cores` of the machine's `cores` busy. Without workers the time per batch is load_s + step_s.
-With w workers, if the step leaves a core free, it is the largest of
+With w workers (no more than cores) and a step on one core at most, as beside a GPU or with one
+thread, it is the largest of
 
     step_s                                           bound by the training
     load_s / w                                       bound by the workers
     (load_s + step_cores step_s) / cores             bound by the cores
 
-and if the step uses all cores, with threads in lock step such as OpenMP's, it is
+A step on several cores has threads in lock step, such as OpenMP's. It leaves f = cores - step_cores
+cores free. With w <= f the time is that of the first two lines. More workers load what the free
+cores do not during a step, rest = max(0, load_s - f step_s), at the cost of the threads:
 
-    step_s + max(min(load_s, step_s), load_s / w)    for no more workers than cores
+    step_s + max(min(rest / (1 + f), step_s), rest / w)
 
 A worker then takes half of a core from one thread, and the other threads wait for that one: while
 the step does half of its work, each worker does as much. The rest is loaded while the threads wait.
-So one worker gains nothing if the training uses all cores, and no number does if loading is shorter
-than the step.
+So with f = 0 one worker gains nothing, and no number does if loading is shorter than the step:
+fewer threads may be faster then.
 
 Assumptions: a fair scheduler, no cost of switching, batches of equal cost, queues that never run
 full or empty by chance, and workers that use one core each. So this is the best case.
@@ -71,10 +74,13 @@ class Pipeline:
         """
         if not check_int("workers", workers):
             return self.load_s + self.step_s
-        share_s = self.load_s / min(workers, self.cores)
-        if self.step_cores == self.cores:
-            return self.step_s + max(min(self.load_s, self.step_s), share_s)
-        return max(self.step_s, share_s, self._shared_s)
+        workers = min(workers, self.cores)
+        free = self.cores - self.step_cores
+        if self.step_cores > 1 and workers > free:
+            rest_s = max(0.0, self.load_s - free * self.step_s)
+            return self.step_s + max(min(rest_s / (1 + free), self.step_s), rest_s / workers)
+        bound_s = self._shared_s if self.step_cores <= 1 else 0.0
+        return max(self.step_s, self.load_s / workers, bound_s)
 
     @property
     def _shared_s(self) -> float:
@@ -87,7 +93,9 @@ class Pipeline:
         """
         return next(n for n in range(self.cores + 1) if self.batch_s(n) <= self.floor_s)
 
-    def epoch_s(self, batches: int, workers: int, start_s: float = 0.0) -> float:
+    def epoch_s(
+        self, batches: int, workers: int, start_s: float = 0.0, fork_s: float = 0.0
+    ) -> float:
         """Returns the seconds of an epoch.
 
         The first batch is loaded and trained on, the others follow at `batch_s`.
@@ -96,17 +104,23 @@ class Pipeline:
             batches: Batches in the epoch, 1 or more.
             workers: Number of loader processes, without the main one.
             start_s: Seconds to start one of them.
+            fork_s: Additional seconds of the first step if workers were started: a forked process
+                shares its pages with the training, which copies those that it writes to.
 
         Raises:
             InputError: for an invalid count or time.
         """
         following = check_int("batches", batches, least=1) - 1
-        first_s = self.load_s + self.step_s + workers * check_not_negative("start_s", start_s)
+        started_s = workers * check_not_negative("start_s", start_s)
+        started_s += check_not_negative("fork_s", fork_s) if workers else 0.0
+        first_s = self.load_s + self.step_s + started_s
         return first_s + following * self.batch_s(workers)
 
-    def best_workers(self, batches: int, counts: list[int], start_s: float = 0.0) -> int:
+    def best_workers(
+        self, batches: int, counts: list[int], start_s: float = 0.0, fork_s: float = 0.0
+    ) -> int:
         """Returns the given count with the shortest epoch, the smallest if there are several."""
-        return min(counts, key=lambda n: (self.epoch_s(batches, n, start_s), n))
+        return min(counts, key=lambda n: (self.epoch_s(batches, n, start_s, fork_s), n))
 
     def bound(self, workers: int, copy_s: float = 0.0) -> str:
         """Returns the bottleneck of the pipeline.

@@ -22,6 +22,7 @@ from hpml_lab.training.loader import (
     MEAN,
     TIMEOUT_S,
     Batch,
+    QuietLoader,
     check_batch,
 )
 
@@ -235,7 +236,7 @@ def batched_evaluation_loader(dataset: BatchedImages, *, workers: int = 0) -> Da
 def _loader(
     dataset: BatchedImages, draws: Draws, workers: int, **options: Any
 ) -> DataLoader[Batch]:
-    return DataLoader(
+    return QuietLoader(
         dataset,
         batch_size=None,
         sampler=draws,

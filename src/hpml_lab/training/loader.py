@@ -1,5 +1,7 @@
 """The lab's transforms, and loaders with a timeout."""
 
+from typing import Any
+
 import torch
 from PIL import Image
 from torch import Tensor
@@ -52,6 +54,11 @@ def worker_counts(processors: int) -> tuple[int, ...]:
     return (0, *(2**power for power in range(largest.bit_length()) if 2**power <= largest))
 
 
+def fewer_threads(processors: int) -> tuple[int, ...]:
+    """Returns the thread counts worth trying besides one a processor: 1, and half of them."""
+    return tuple(sorted({count for count in (1, processors // 2) if 0 < count < processors}))
+
+
 class TransformedImages(Dataset[tuple[Tensor, int]]):
     """Dataset of images that are transformed on each access.
 
@@ -72,9 +79,11 @@ class TransformedImages(Dataset[tuple[Tensor, int]]):
         return self._transform(image), int(self._images.labels[index])
 
 
-class _Loader(DataLoader[tuple[Tensor, int]]):
+class QuietLoader(DataLoader[Any]):
+    """A loader for sweeps over worker counts."""
+
     def check_worker_number_rationality(self) -> None:
-        """Does not warn: the sweep includes more workers than processors."""
+        """Does not warn: a sweep includes more workers than processors."""
 
 
 def check_batch(batch_size: int, images: int) -> None:
@@ -109,7 +118,7 @@ def training_loader(
         InputError: if the batch is larger than the data.
     """
     check_batch(batch_size, len(images))
-    return _Loader(
+    return QuietLoader(
         TransformedImages(images, transform or build_transforms()),
         batch_size,
         shuffle=True,
@@ -126,7 +135,7 @@ def evaluation_loader(
     images: Images, transform: Compose, *, workers: int = 0, pin_memory: bool = False
 ) -> DataLoader[tuple[Tensor, int]]:
     """Returns a loader of the images in their order, in batches of `EVALUATION_BATCH`."""
-    return _Loader(
+    return QuietLoader(
         TransformedImages(images, transform),
         EVALUATION_BATCH,
         num_workers=workers,

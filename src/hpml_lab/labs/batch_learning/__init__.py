@@ -30,8 +30,9 @@ SIZES = {
 }
 QUESTION = Question(
     folder="batch_learning",
+    title="Batch size: accuracy",
     group="batch_learning",
-    item="3(b)",
+    items=("3(b)",),
     sizes=SIZES,
     contrasts=(
         Contrast(

@@ -4,7 +4,7 @@ import statistics
 from dataclasses import dataclass
 from functools import cached_property
 
-from hpml_lab.labs.answer import Answer, differ, plus_minus, setting
+from hpml_lab.labs.answer import Answer, Brief, differ, plus_minus, setting
 from hpml_lab.runs.cases import alike, lab_cases, measured
 from hpml_lab.runs.schema import Epoch, Measurement, Run
 
@@ -83,6 +83,7 @@ def _answer(sweep: list[Measurement]) -> Answer:
             "epoch, not its last batch's.",
             "The learning rate was scaled with the batch: the batch size alone explains nothing.",
         ],
+        _brief({b.size: b.top1 for b in batches}),
     )
 
 
@@ -109,11 +110,26 @@ def _row(batch: _Batch, limit_s: float) -> list[str]:
     ]
 
 
+def _brief(top1: dict[int, list[float]]) -> Brief:
+    best, ties = _best(top1, 1)
+    text = f"batch {best}, {statistics.fmean(top1[best]):.1f} % top-1"
+    if not ties:
+        return Brief(text)
+    return Brief(f"cannot tell {text} from {', '.join(map(str, ties))}", "more seeds")
+
+
+def _best(values: dict[int, list[float]], sign: int) -> tuple[int, list[int]]:
+    """Returns the key of the largest (sign 1) or least (-1) mean, and those not told from it."""
+    best = max(values, key=lambda size: sign * statistics.fmean(values[size]))
+    return best, [
+        size for size in values if size != best and not differ(values[size], values[best])
+    ]
+
+
 def _verdict(word: str, unit: str, values: dict[int, list[float]], sign: int) -> str:
     """Returns a sentence on the batch of the largest (sign 1) or least (-1) mean."""
     means = {size: statistics.fmean(values[size]) for size in values}
-    best = max(means, key=lambda size: sign * means[size])
-    ties = [size for size in means if size != best and not differ(values[size], values[best])]
+    best, ties = _best(values, sign)
     ahead = f"batch {best} is ahead with {means[best]:.1f} {unit}"
     if not ties:
         return f"{word}: batch {best}, {means[best]:.1f} {unit}."

@@ -5,8 +5,9 @@ from hpml_lab.labs.question import Published, Question
 
 QUESTION = Question(
     folder="batch_norm",
+    title="Batch norm",
     group="batch_norm",
-    item="C7",
+    items=("C7",),
     contrasts=(
         Contrast("Batch norm: time of an epoch", "batch_norm", "batch_norm", True, ("seed",)),
     ),

@@ -3,7 +3,7 @@
 import statistics
 
 from hpml_lab.labs.answer import Answer, setting
-from hpml_lab.labs.learning import COLUMNS, Setting, by_setting, significance
+from hpml_lab.labs.learning import COLUMNS, Setting, by_setting, most_accurate, significance
 from hpml_lab.runs.cases import alike, lab_cases
 from hpml_lab.runs.schema import Measurement, Run
 from hpml_lab.units import ratio
@@ -24,7 +24,12 @@ def _c7(cases: list[Measurement]) -> Answer:
         ["network", *COLUMNS],
         [network.row for network in settings],
         _c7_words(settings),
+        most_accurate(_ranked(settings)),
     )
+
+
+def _ranked(settings: list[Setting]) -> list[Setting]:
+    return sorted(settings, key=lambda network: -statistics.fmean(network.reached))
 
 
 def _c7_words(settings: list[Setting]) -> list[str]:
@@ -32,7 +37,7 @@ def _c7_words(settings: list[Setting]) -> list[str]:
         return []
     norm, none = settings
     times = statistics.fmean(none.epoch_s) / statistics.fmean(norm.epoch_s)
-    ranked = sorted(settings, key=lambda network: -statistics.fmean(network.reached))
+    ranked = _ranked(settings)
     order = ", ".join(network.words for network in ranked)
     return [
         f"Without batch norm an epoch takes {ratio(times)} the time of one with it.",

@@ -5,8 +5,8 @@ from hpml_lab.labs.question import Question
 
 QUESTION = Question(
     folder="batch_size",
+    title="Batch size: throughput",
     group="batch_size",
-    item="batch size",
     contrasts=(
         Contrast(
             "Batch size: step time of a sample",

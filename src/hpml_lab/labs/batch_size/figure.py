@@ -1,8 +1,8 @@
 """Throughput by batch size."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from hpml_lab.labs.charts import Panel, number, sweep_pictures
+from hpml_lab.labs.charts import Panel, number, process_intervals, sweep_pictures
 from hpml_lab.labs.picture import Picture
 from hpml_lab.runs.cases import typical_s
 from hpml_lab.runs.schema import Measurement, Run
@@ -22,4 +22,16 @@ def _panels(sweep: list[Measurement]) -> Iterator[Panel]:
         for case in sweep
         if any(case.processes)
     ]
-    yield Panel("batch", "images / s", {"training step": sorted(points)}, log="x")
+    intervals = [
+        interval
+        for case in sweep
+        for interval in process_intervals(
+            [case], lambda case: number(case, "batch_size"), _rate_of(case.samples or 0)
+        )
+    ]
+    name = "training step"
+    yield Panel("batch", "images / s", {name: sorted(points)}, "x", {name: intervals})
+
+
+def _rate_of(samples: int) -> Callable[[float], float]:
+    return lambda step_s: samples / step_s

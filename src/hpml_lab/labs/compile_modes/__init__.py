@@ -24,8 +24,9 @@ WARM_UP, ROUNDS = 5, 5  # epochs
 SIZES = {"quick": Sizes(512), "short": Sizes(2560, autotuned=False), "full": Sizes(49_920)}
 QUESTION = Question(
     folder="compile_modes",
+    title="Compile modes",
     group="compile_modes",
-    item="C8",
+    items=("C8",),
     sizes=SIZES,
     contrasts=(
         Contrast("Compile modes: time of a later epoch", "compile_modes", "compile_mode", "eager"),

@@ -3,7 +3,14 @@
 import math
 import statistics
 
-from hpml_lab.labs.answer import Answer, plus_minus, process_seconds, setting
+from hpml_lab.labs.answer import (
+    Answer,
+    Brief,
+    more_processes,
+    plus_minus,
+    process_seconds,
+    setting,
+)
 from hpml_lab.runs.cases import alike, lab_cases, measured
 from hpml_lab.runs.schema import Measurement, Run
 from hpml_lab.stats.fastest import fastest
@@ -74,7 +81,20 @@ def _c8(cases: list[Measurement]) -> Answer:
         ],
         [_row(mode, by_mode) for mode in present],
         sentences,
+        _brief(by_mode, present),
     )
+
+
+def _brief(by_mode: dict[str, Measurement], present: list[str]) -> Brief:
+    if "eager" not in present or len(present) < 2:
+        return Brief(f"only {', '.join(present)} was measured", "all modes: --hpml-profile=short")
+    times = {mode: process_seconds(by_mode[mode]) for mode in present}
+    result = fastest(times)
+    epoch = None if result.best == "eager" else _break_even(result.best, by_mode)
+    pays = f", pays for itself after epoch {epoch}" if epoch else ""
+    if result.is_told:
+        return Brief(f"{result.best}{pays}")
+    return Brief(f"cannot tell {result.best} from {', '.join(result.alike)}", more_processes(times))
 
 
 def _memory(cases: list[Measurement], readings: list[str]) -> Answer:

@@ -7,8 +7,9 @@ from hpml_lab.labs.question import Published, Question
 IMAGES = {"quick": 1024, "short": 512, "full": 4096}
 QUESTION = Question(
     folder="device",
+    title="GPU against CPU",
     group="device",
-    item="C5",
+    items=("C5",),
     sizes=IMAGES,
     contrasts=(Contrast("Device: time of an epoch", "device", "device", "cuda", ("pin_memory",)),),
     published=Published(("C5",)),

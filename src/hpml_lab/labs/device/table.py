@@ -2,9 +2,16 @@
 
 import statistics
 
-from hpml_lab.labs.answer import Answer, plus_minus, setting
+from hpml_lab.labs.answer import (
+    Answer,
+    Brief,
+    brief_of,
+    plus_minus,
+    process_seconds,
+    setting,
+)
 from hpml_lab.runs.cases import alike, lab_cases, measured
-from hpml_lab.runs.schema import Run
+from hpml_lab.runs.schema import Measurement, Run
 from hpml_lab.units import ratio
 
 
@@ -30,9 +37,18 @@ def answers(run: Run) -> list[Answer]:
                     for device, seconds in totals.items()
                 ],
                 [_words(totals)],
+                _brief(pair, totals),
             )
         )
     return results
+
+
+def _brief(pair: list[Measurement], totals: dict[str, list[float]]) -> Brief:
+    if {"cpu", "cuda"} <= totals.keys():
+        times = statistics.fmean(totals["cpu"]) / statistics.fmean(totals["cuda"])
+        seconds = {str(case.case["device"]): process_seconds(case) for case in pair}
+        return brief_of(seconds, f"{{}}; an epoch on the CPU takes {ratio(times)}")
+    return Brief(f"only {', '.join(totals)} was measured", "a GPU: pytest -m gpu")
 
 
 def _words(totals: dict[str, list[float]]) -> str:

@@ -4,4 +4,10 @@ from hpml_lab.labs.question import Question
 
 # Number of seeds with the large batch.
 SEEDS = {"quick": 5, "short": 5, "full": 10}
-QUESTION = Question(folder="dropout", group="dropout", item="1(a) to 1(h)", sizes=SEEDS)
+QUESTION = Question(
+    folder="dropout",
+    title="Dropout as regularisation",
+    group="dropout",
+    items=tuple(f"1({part})" for part in "abcdefgh"),
+    sizes=SEEDS,
+)

@@ -17,11 +17,11 @@ from hpml_lab.labs.dropout.records import (
     labs,
     minimiser,
 )
-from hpml_lab.labs.picture import Picture
+from hpml_lab.labs.picture import INK, Picture
 from hpml_lab.runs.schema import Run
 
 # Okabe and Ito 2008: distinct for all kinds of colour vision.
-BLUE, ORANGE, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#000000"
+BLUE, ORANGE, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", INK
 _FLOOR = 121 / 3  # least mean squared error in training at p = 0.5
 _LIMIT = (0.55, 5.5)  # limit of the minimiser for p to 0
 _QUANTILES = 20

@@ -4,8 +4,9 @@ p is the drop probability.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from hpml_lab.labs.answer import Answer, plus_minus
+from hpml_lab.labs.answer import Answer, Brief, plus_minus
 from hpml_lab.labs.dropout.records import (
     HALF,
     LARGE,
@@ -32,10 +33,7 @@ def answers(run: Run) -> list[Answer]:
 
 def _placed(lab: Lab, answer: Answer) -> Answer:
     setting = f"{lab.device}, row (10, 1) of target 11, from zero, learning rate 0.001"
-    return Answer(
-        answer.item, f"Dropout lab: {answer.title}", setting, answer.columns, answer.rows,
-        answer.sentences,
-    )  # fmt: skip
+    return replace(answer, title=f"Dropout lab: {answer.title}", setting=setting)
 
 
 def _least_squares(lab: Lab) -> Answer | None:
@@ -60,6 +58,7 @@ def _least_squares(lab: Lab) -> Answer | None:
             f"error {missing:.3f} (13.444); the mean squared error in training is {training:.4f} "
             "(121/3).",
         ],
+        Brief(f"w = ({w1:.4f}, {w2:.4f}) at p = 0.5; lab: (11/30, 11/3)"),
     )
 
 
@@ -79,6 +78,7 @@ def _without_dropout(lab: Lab) -> Answer | None:
         ["model", "weights", "nearest to zero", "apart", "last loss"],
         rows,
         ["A bias left on is another model, not a descent that stopped too early."],
+        Brief(f"w = ({rows[0][1]}), {rows[0][3]} from the one nearest to zero"),
     )
 
 
@@ -96,6 +96,9 @@ def _course(item: str, batch_size: int, title: str) -> Callable[[Lab], Answer | 
             ["step", "w1", "expected", "off", "w2", "expected", "off", "loss"],
             [_course_row(part, expected, step) for step in steps],
             _words(part, expected),
+            Brief(
+                f"within {_most_errors(part, expected):.1f} standard errors of the expected course"
+            ),
         )
 
     return answer
@@ -112,7 +115,7 @@ def _course_row(part: Trained, expected: Trained, step: int) -> list[str]:
 
 def _words(part: Trained, expected: Trained) -> list[str]:
     steps = part.learning.points
-    most = max(abs(errors(part, expected, i, step)) for i in (0, 1) for step in steps)
+    most = _most_errors(part, expected)
     exact = ", ".join(f"{expected.mean(f'deviation{i}', _LAB_STEPS):.4f}" for i in (1, 2))
     return [
         f"± is one run's standard deviation; exact after 1,000 steps: {exact}. The mean of all "
@@ -120,6 +123,11 @@ def _words(part: Trained, expected: Trained) -> list[str]:
         "steps saved.",
         *_jumps(part),
     ]
+
+
+def _most_errors(part: Trained, expected: Trained) -> float:
+    steps = part.learning.points
+    return max(abs(errors(part, expected, i, step)) for i in (0, 1) for step in steps)
 
 
 def _jumps(part: Trained) -> list[str]:
@@ -151,6 +159,7 @@ def _contributions(lab: Lab) -> Answer | None:
             "Dropout turns the weights from 10:1 to 1:10 and makes both inputs contribute alike, "
             "11/3 each, in place of 10.891 and 0.109."
         ],
+        Brief(f"w1 / w2 is {rows[0][1]} without dropout, {rows[1][1]} with it"),
     )
 
 
@@ -175,6 +184,7 @@ def _sweep(lab: Lab) -> Answer | None:
             " in the limit; without dropout descent ends at the one nearest to zero of many.",
             "At p = 0.1 descent is not there yet: its slow direction takes 2,388 steps a factor e.",
         ],
+        Brief(f"{len(rows)} drop probabilities; w1 is {rows[0][1]} at 0, {rows[-1][1]} at the end"),
     )
 
 
@@ -198,6 +208,7 @@ def _optimizers(lab: Lab) -> Answer | None:
             "With dropout both end at the only minimiser, (0.3667, 3.6667). Without it each fits "
             "the row in its own way: SGD nearest to zero, Adam with equal weights (1, 1)."
         ],
+        Brief("one minimiser with dropout; without it each its own"),
     )
 
 

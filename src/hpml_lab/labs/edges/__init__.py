@@ -22,4 +22,10 @@ class Sizes:
 
 _SMALL = Sizes(4, 20, 100)
 SIZES = {"quick": _SMALL, "short": _SMALL, "full": Sizes(8, 500, 600)}
-QUESTION = Question(folder="edges", group="edges", item="Q1 to Q7", sizes=SIZES)
+QUESTION = Question(
+    folder="edges",
+    title="Small networks on stripes",
+    group="edges",
+    items=tuple(f"edges Q{number}" for number in range(1, 8)),
+    sizes=SIZES,
+)

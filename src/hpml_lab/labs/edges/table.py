@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterator
 
-from hpml_lab.labs.answer import Answer, plus_minus
+from hpml_lab.labs.answer import Answer, Brief, differ, plus_minus
 from hpml_lab.labs.edges.records import YES_OR_NO, TrainedCase, confusion, kind, trained_cases, twin
 from hpml_lab.labs.edges.replicated import Outcome, outcome
 from hpml_lab.runs.cases import lab_cases, typical_s
@@ -69,7 +69,16 @@ def _table(item: str, title: str, cases: list[TrainedCase], sentences: list[str]
             *sentences,
             *_agreement([(case.at(epoch), replicated) for case, epoch, replicated in rows]),
         ],
+        _best(cases),
     )
+
+
+def _best(cases: list[TrainedCase]) -> Brief:
+    best = max(cases, key=TrainedCase.end)
+    ends = best.at(best.epochs)
+    ties = [c for c in cases if c is not best and not differ(ends, c.at(c.epochs))]
+    text = f"{kind(best)}, {best.per_class} a class: {plus_minus(ends, 1)} %"
+    return Brief(text, "more seeds" if ties else "")
 
 
 def _agreement(pairs: list[tuple[list[float], Outcome | None]]) -> Iterator[str]:

@@ -7,8 +7,8 @@ CARD_BYTES = 8188 * MIB  # the card of write-up 000
 LIMIT_BYTES = {"quick": 64 * MIB, "short": CARD_BYTES, "full": CARD_BYTES}
 QUESTION = Question(
     folder="largest_batch",
+    title="Largest batch",
     group="largest_batch",
-    item="largest batch",
     sizes=LIMIT_BYTES,
     isolated=frozenset({"quick", "full"}),
 )

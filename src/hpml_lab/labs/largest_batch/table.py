@@ -1,6 +1,6 @@
 """GPU-memory lab: the largest batch that fits into a given memory, predicted and verified."""
 
-from hpml_lab.labs.answer import Answer, setting
+from hpml_lab.labs.answer import Answer, Brief, setting
 from hpml_lab.runs.cases import alike, lab_cases
 from hpml_lab.runs.schema import Measurement, Run
 from hpml_lab.units import mebibytes
@@ -23,6 +23,7 @@ def _answer(cases: list[Measurement]) -> Answer:
         ["optimizer", "memory", "predicted", "ran", "out of memory at"],
         [_row(case) for case in cases],
         [f"The predicted batch is the largest that ran for {exact} of {len(cases)} optimizers."],
+        Brief(f"as predicted for {exact} of {len(cases)} optimizers"),
     )
 
 

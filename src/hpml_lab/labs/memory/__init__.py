@@ -5,8 +5,9 @@ from hpml_lab.labs.question import Published, Question
 BATCH = {"quick": 8, "short": 128, "full": 128}
 QUESTION = Question(
     folder="memory",
+    title="The network counted",
     group="memory",
-    item="Q1-Q4",
+    items=("Q1", "Q2", "Q3", "Q4"),
     sizes=BATCH,
     published=Published(("Q1-Q4", "C7/Q1-Q4"), "counts"),
     isolated=frozenset({"quick", "full"}),

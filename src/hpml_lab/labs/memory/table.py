@@ -1,6 +1,8 @@
 """Q1 to Q4, and the memory of optimizers: exact counts that were saved with the run."""
 
-from hpml_lab.labs.answer import Answer, setting
+from itertools import pairwise
+
+from hpml_lab.labs.answer import Answer, Brief, setting
 from hpml_lab.runs.cases import alike, lab_cases
 from hpml_lab.runs.schema import Measurement, Run
 from hpml_lab.units import mebibytes
@@ -45,6 +47,10 @@ def _questions(cases: list[Measurement]) -> Answer:
         str(cases[0].case["network"]),
         ["item", "what", "count"],
         rows,
+        brief=Brief(
+            f"{counters['convolutions']} convolutions, last layer of "
+            f"{counters['last_linear_inputs']}, {counters['trainable_parameters']:,} parameters"
+        ),
     )
 
 
@@ -66,8 +72,16 @@ def _memory(cases: list[Measurement]) -> Answer:
             ]
             for case in cases
         ],
-        [f"Order of memory: {' < '.join(str(case.case['optimizer']) for case in cases)}."],
+        [f"Order of memory: {_order(cases)}."],
+        Brief(_order(cases)),
     )
+
+
+def _order(cases: list[Measurement]) -> str:
+    sizes = [(str(c.case["optimizer"]), c.counters["optimizer_state_bytes"]) for c in cases]
+    first, *others = sizes
+    signs = (" = " if size == before else " < " for (_, before), (_, size) in pairwise(sizes))
+    return first[0] + "".join(s + name for s, (name, _) in zip(signs, others, strict=True))
 
 
 def _peak(case: Measurement) -> str:

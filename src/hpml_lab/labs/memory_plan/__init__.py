@@ -24,8 +24,9 @@ class Sizes:
 SIZES = {"quick": Sizes(8, 32), "short": Sizes(128, 224), "full": Sizes(128, 224)}
 QUESTION = Question(
     folder="memory_plan",
+    title="Memory of a step",
     group="memory_plan",
-    item="2(a), 3(a)",
+    items=("2(a)", "3(a)"),
     sizes=SIZES,
     contrasts=(
         Contrast(

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from hpml_lab.errors import InputError
 from hpml_lab.labs.answer import setting
 from hpml_lab.labs.memory_plan.table import OUTSIDE
-from hpml_lab.labs.picture import Picture, no_formulas
+from hpml_lab.labs.picture import Picture, figure_style
 from hpml_lab.memory.timeline import CATEGORIES, LayerMemory, Moment, Timeline, by_layer, grouped
 from hpml_lab.runs.schema import Benchmark, Row, Run
 from hpml_lab.text import printable
@@ -65,7 +65,7 @@ def memory_figure(
         title: title of the figure.
         layers: the memory of each layer, for a panel below.
     """
-    with no_formulas():
+    with figure_style():
         return _memory_figure(outlines, title, layers)
 
 

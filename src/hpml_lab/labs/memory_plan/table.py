@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from hpml_lab.labs.answer import Answer, setting
+from hpml_lab.labs.answer import Answer, Brief, setting
 from hpml_lab.memory.timeline import CATEGORIES, Timeline, by_layer, grouped
 from hpml_lab.runs.cases import alike, lab_cases
 from hpml_lab.runs.schema import Measurement, Row, Run
@@ -77,6 +77,7 @@ def _plan(named: _Named) -> Answer:
         ],
         [_row(name, case) for name, case in named.items()],
         [*_sentences(named)],
+        Brief(f"at most {_worst(list(named.values()))} off"),
     )
 
 
@@ -98,11 +99,14 @@ def _sentences(named: _Named) -> Iterator[str]:
 
 
 def _deviation(cases: list[Measurement]) -> str:
+    quantity = "allocated memory" if _on_gpu(cases[0]) else "memory of live tensors"
+    return f"The prediction misses the {quantity} by at most {_worst(cases)}."
+
+
+def _worst(cases: list[Measurement]) -> str:
     worst = max(cases, key=lambda case: abs(_measured(case) / _planned(case) - 1))
     off = abs(_measured(worst) - _planned(worst))
-    quantity = "allocated memory" if _on_gpu(worst) else "memory of live tensors"
-    share = 100 * off / _planned(worst)
-    return f"The prediction misses the {quantity} by at most {off:,} bytes ({share:.4f} %)."
+    return f"{off:,} bytes ({100 * off / _planned(worst):.4f} %)"
 
 
 def _peak(rows: list[Row]) -> str:

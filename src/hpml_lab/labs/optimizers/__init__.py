@@ -5,8 +5,9 @@ from hpml_lab.labs.question import Published, Question
 
 QUESTION = Question(
     folder="optimizers",
+    title="Optimizers",
     group="optimizers",
-    item="C6",
+    items=("C6",),
     contrasts=(
         Contrast(
             "Optimizers: time of an epoch", "optimizers", "optimizer", "sgd-momentum", ("seed",)

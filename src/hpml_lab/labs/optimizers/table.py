@@ -3,7 +3,7 @@
 import statistics
 
 from hpml_lab.labs.answer import Answer, first_of, setting
-from hpml_lab.labs.learning import COLUMNS, by_setting, significance
+from hpml_lab.labs.learning import COLUMNS, by_setting, most_accurate, significance
 from hpml_lab.runs.cases import alike, lab_cases
 from hpml_lab.runs.schema import Measurement, Run
 
@@ -29,4 +29,5 @@ def _c6(cases: list[Measurement]) -> Answer:
             f"Fastest epoch: {first_of(times)}.",
             *significance(ranked),
         ],
+        most_accurate(ranked),
     )

@@ -26,4 +26,10 @@ class Sizes:
 
 _SMALL = Sizes(1600, 500, 3, 16, 6e-3)
 SIZES = {"quick": _SMALL, "short": _SMALL, "full": Sizes(0, 0, 5, 64, 3e-3)}
-QUESTION = Question(folder="shortcuts", group="shortcuts", item="1(i)", sizes=SIZES)
+QUESTION = Question(
+    folder="shortcuts",
+    title="Dropout and shortcuts",
+    group="shortcuts",
+    items=("1(i)",),
+    sizes=SIZES,
+)

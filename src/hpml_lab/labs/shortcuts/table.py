@@ -2,7 +2,7 @@
 
 import statistics
 
-from hpml_lab.labs.answer import Answer, differ, plus_minus
+from hpml_lab.labs.answer import Answer, Brief, differ, plus_minus
 from hpml_lab.labs.dropout.records import CLEAN, MARKED, Trained, drop_of, lost, percents, shortcuts
 from hpml_lab.runs.schema import Run
 
@@ -25,6 +25,7 @@ def _answer(parts: list[Trained]) -> Answer:
         ["drop p", "with pixels %", "without %", "lost", "dead classes", "published"],
         list(map(_row, parts)),
         [*_verdict(parts), *_remarks(str(case["source"]))],
+        _brief(parts),
     )
 
 
@@ -38,6 +39,15 @@ def _row(part: Trained) -> list[str]:
         " ".join(dead),
         _PUBLISHED.get(drop_of(part), "-"),
     ]
+
+
+def _brief(parts: list[Trained]) -> Brief | None:
+    if len(parts) < 2:
+        return None
+    plain, dropped = lost(parts[0]), lost(parts[-1])
+    means = [statistics.fmean(losses) for losses in (plain, dropped)]
+    text = f"points lost without the pixels: {means[0]:.1f}, with dropout {means[1]:.1f}"
+    return Brief(text, "" if differ(plain, dropped) else "more seeds")
 
 
 def _verdict(parts: list[Trained]) -> list[str]:

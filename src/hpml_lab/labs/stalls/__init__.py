@@ -2,4 +2,4 @@
 
 from hpml_lab.labs.question import Question
 
-QUESTION = Question(folder="stalls", group="stalls", item="loading")
+QUESTION = Question(folder="stalls", title="What loading costs", group="stalls")

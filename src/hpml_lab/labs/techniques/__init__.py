@@ -88,8 +88,8 @@ OVER_PLAIN = Contrast("Techniques: time of an epoch", "techniques", "recipe", PL
 OVER_ALL = Contrast("Techniques left out", "techniques", "recipe", ALL, _FIELDS)
 QUESTION = Question(
     folder="techniques",
+    title="Techniques of a fast training",
     group="techniques",
-    item="techniques",
     sizes=SIZES,
     contrasts=(OVER_PLAIN,),
 )

@@ -4,12 +4,10 @@ from collections.abc import Iterator
 
 from matplotlib.figure import Figure
 
-from hpml_lab.labs.picture import Picture, no_formulas
+from hpml_lab.labs.picture import BLUE, INK, Picture, figure_style
 from hpml_lab.labs.techniques.table import Speed, speeds
 from hpml_lab.runs.cases import lab_cases
 from hpml_lab.runs.schema import Run
-
-_BLUE, _BLACK = "#0072B2", "#000000"
 
 
 def pictures(run: Run) -> Iterator[Picture]:
@@ -23,14 +21,14 @@ def pictures(run: Run) -> Iterator[Picture]:
 
 
 def _figure(shown: dict[str, Speed]) -> Figure:
-    with no_formulas():
-        figure = Figure(figsize=(7, 0.4 * len(shown) + 1.2), layout="constrained")
+    with figure_style():
+        figure = Figure(figsize=(6, 0.4 * len(shown) + 1.2), layout="constrained")
         panel = figure.subplots()
         for row, speed in enumerate(shown.values()):
-            panel.barh(row, speed.value, 0.7, color=_BLUE)
+            panel.barh(row, speed.value, 0.7, color=BLUE)
             end = speed.value
             if speed.interval is not None:
-                panel.plot(speed.interval, [row, row], color=_BLACK, linewidth=1.5)
+                panel.plot(speed.interval, [row, row], color=INK, linewidth=1.5)
                 end = max(end, speed.interval[1])
             panel.annotate(
                 f"{speed.value:.2f}x",
@@ -38,11 +36,10 @@ def _figure(shown: dict[str, Speed]) -> Figure:
                 xytext=(4, 0),
                 textcoords="offset points",
                 va="center",
-                fontsize=8,
             )
         panel.set_yticks(range(len(shown)), [name.removeprefix("only ") for name in shown])
         panel.invert_yaxis()
-        panel.axvline(1, color=_BLACK, linewidth=0.8, linestyle=":")
+        panel.axvline(1, color=INK, linewidth=0.8, linestyle=":")
         panel.set_xlim(0)
         panel.set_xlabel("times as fast as the plain loop")
         return figure

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hpml_lab.comparison.ratios import Ratio, ratios
-from hpml_lab.labs.answer import Answer, setting
+from hpml_lab.labs.answer import Answer, Brief, setting
 from hpml_lab.labs.techniques import ALL, OVER_ALL, OVER_PLAIN, PLAIN, TECHNIQUES
 from hpml_lab.runs.cases import lab_cases
 from hpml_lab.runs.schema import Measurement, Run
@@ -85,7 +85,19 @@ def _answer(run: Run, device: str, cases: list[Measurement]) -> Answer:
             for name in names
         ],
         _sentences(alone, losses),
+        _brief(alone),
     )
+
+
+def _brief(alone: dict[str, Speed]) -> Brief | None:
+    if ALL not in alone:
+        return None
+    best = max((name for name in alone if name.startswith("only ")), key=lambda n: alone[n].value)
+    text = (
+        f"all together {alone[ALL].words} as fast; most: {best.removeprefix('only ')} "
+        f"{ratio(alone[best].value)}"
+    )
+    return Brief(text, "" if alone[ALL].interval else "3 processes")
 
 
 def _words(speed: Speed | None) -> str:

@@ -5,13 +5,16 @@ import statistics
 
 from hpml_lab.labs.answer import (
     Answer,
+    Brief,
     best_count,
+    brief_of,
     first_of,
     measured_parts,
     plus_minus,
     process_seconds,
     setting,
 )
+from hpml_lab.labs.workers import predicted
 from hpml_lab.runs.cases import alike, lab_cases, measured
 from hpml_lab.runs.schema import Epoch, Measurement, Run
 from hpml_lab.units import percent, ratio
@@ -20,13 +23,18 @@ _LAB_WORKERS = 2
 
 
 def answers(run: Run) -> list[Answer]:
-    """Returns the answers to C2, C3 and C4 for each device and setting in the run."""
-    results = []
-    for sweep in alike(lab_cases(run, "workers"), "workers"):
+    """Returns the answers to C2, C3 and C4, and predictions, for each device and setting."""
+    results: list[Answer | None] = []
+    for sweep in alike(own_threads(run), "workers"):
         by_count = {_count(case): case for case in sorted(sweep, key=_count)}
         if all(measured_parts(case) for case in by_count.values()):
             results += [_c2(by_count), _c3(by_count, run), _c4(by_count)]
-    return [answer for answer in results if answer is not None]
+    return [answer for answer in results if answer is not None] + predicted.answers(run)
+
+
+def own_threads(run: Run) -> list[Measurement]:
+    """Returns the cases that leave torch its own number of threads, as the labs do."""
+    return [case for case in lab_cases(run, "workers") if not case.case.get("threads")]
 
 
 def _count(case: Measurement) -> int:
@@ -57,6 +65,7 @@ def _c2(by_count: dict[int, Measurement]) -> Answer | None:
             f"{percent(means[2] / means[4])}.",
             f"The parts add up to the total within {100 * gap:.3f} %.",
         ],
+        Brief(f"loading {percent(means[0] / means[4])}, computing {percent(means[2] / means[4])}"),
     )
 
 
@@ -103,6 +112,7 @@ def _c3(by_count: dict[int, Measurement], run: Run) -> Answer:
             f"The lab's rule, to stop where loading no longer falls, ends at {_lab_rule(loads)}.",
             _why(by_count, runs, loads, best_run, run),
         ],
+        brief_of(times),
     )
 
 
@@ -152,6 +162,7 @@ def _c4(by_count: dict[int, Measurement]) -> Answer | None:
         ["workers", "loading s", "compute s", "other s", "total s"],
         rows,
         [_c4_words(means[1], means[best], best)],
+        brief_of({n: process_seconds(by_count[n]) for n in (1, best)}),
     )
 
 
