@@ -10,7 +10,7 @@ READY := $(VENV)/ready
 .PHONY: bench bench-gpu test check clean
 
 bench: $(READY)
-	$(BIN)/pytest tests/perf -m "not gpu" --benchmark-save=bench --benchmark-quiet
+	$(BIN)/pytest tests/perf -m "not gpu and not slow" --benchmark-save=bench --benchmark-quiet
 
 bench-gpu: $(READY)
 	PYTHON=$(BIN)/python tools/gpu.sh suite

@@ -14,6 +14,7 @@ from hpml_lab.cli.predict import predict
 from hpml_lab.cli.report import report
 from hpml_lab.cli.train import train
 from hpml_lab.cli.trend import trend
+from hpml_lab.cli.tune import tune
 from hpml_lab.errors import HpmlError
 
 
@@ -24,7 +25,8 @@ def cli() -> None:
 
 
 for command in (
-    ab, answers, claims, compare, history, machine, predict, recover, report, train, trend
+    ab, answers, claims, compare, history, machine, predict, recover, report, train, trend,
+    tune,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -16,6 +16,7 @@ from hpml_lab.labs import (
     shortcuts,
     stalls,
     techniques,
+    tune,
     workers,
 )
 from hpml_lab.labs.question import Question
@@ -28,6 +29,7 @@ QUESTIONS: tuple[Question, ...] = (
     batch_norm.QUESTION,
     compile_modes.QUESTION,
     techniques.QUESTION,
+    tune.QUESTION,
     memory.QUESTION,
     memory_plan.QUESTION,
     largest_batch.QUESTION,

@@ -50,8 +50,8 @@ def answers(run: Run) -> list[Answer]:
 
 def is_own(case: Measurement) -> bool:
     """Whether a case has rounds and is none of the lab's."""
-    # The lab's cases name their network, or have learning curves.
-    of_the_lab = "network" in case.case or case.learning is not None
+    # The lab's cases name their network, or have learning curves; a tuning's name what was tuned.
+    of_the_lab = bool({"network", "tuned"} & case.case.keys()) or case.learning is not None
     return any(case.processes) and not of_the_lab
 
 

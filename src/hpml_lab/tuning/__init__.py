@@ -1,0 +1,1 @@
+"""Tuning: the settings under which a declared training is fastest on this machine."""

@@ -1,0 +1,331 @@
+"""The race: which settings make a step surely faster, from few and noisy measurements.
+
+A trial measures one configuration, the settings that differ from the plain loop, in one fresh
+process. A turn is one trial of each configuration that still takes part, in random order, so what
+the machine does in that turn is in all of them and cancels in their differences. One turn screens
+all settings alone. Then the race climbs: it measures the leader (all that helps, together), the
+leader without each of its settings, and with each that it lacks, and moves to the best of them,
+until none can be better by more than `MARGIN`, or the time is spent. In the last part of the time
+it only proves what the leader has.
+
+A setting stays in the recipe only if the leader is surely faster with it. Differences of logs are
+averaged over turns; their variances are shrunken towards each other (`stats.shrinkage`). The race
+looks for an end after 3, 5, 8, 12, ... turns; look k spends alpha / (k (k + 1)), shared by all
+settings, and the last one the rest (`stats.sequential`). So the chance of any setting in the recipe
+that does not help is at most alpha whenever the race ends.
+"""
+
+import itertools
+import math
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hpml_lab.stats.sequential import alpha_of_look, look_pairs
+from hpml_lab.stats.shrinkage import shrink, t_quantiles
+
+Value = str | int | float | bool | None
+Config = frozenset[tuple[str, Value]]
+Trial = Callable[[Config], float | None]  # seconds of a sample; None where it failed
+
+PLAIN: Config = frozenset()
+MARGIN = 0.02  # differences up to this are none
+ALPHA = 0.01  # chance of any setting in the recipe that does not help
+CONFIDENCE = 0.95  # of the intervals that are shown
+_SCREEN = MARGIN  # gain of one trial with which a setting enters the first leader
+_HOPELESS = 0.1  # loss of one trial with which a setting takes no further part
+_CLOSING = 6  # turns that are left to prove what the leader has, when no more is added
+_MOST_TURNS = 60
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How many times as fast one configuration is as another.
+
+    Attributes:
+        ratio: The ratio of speeds; above 1 is faster.
+        interval: Its 95 % confidence interval; None if nothing tells how far trials lie apart.
+    """
+
+    ratio: float
+    interval: tuple[float, float] | None
+
+
+@dataclass
+class Race:
+    """A race between configurations.
+
+    Args:
+        options: The values to try of each setting, without the plain one.
+        trial: Measures a configuration in a fresh process.
+        spent: Share of the time that is spent; called before each trial.
+        valid: Whether settings go together.
+        seed: Seed of the order within turns.
+
+    Attributes:
+        leader: The fastest configuration so far.
+        proven: Settings of the leader with which it is surely faster than without.
+        settled: Whether no single change is better than the leader by more than `MARGIN`.
+        logs: Log seconds of each configuration, by turn.
+        failed: Configurations that failed; they take no further part.
+    """
+
+    options: Mapping[str, Sequence[Value]]
+    trial: Trial
+    spent: Callable[[], float] = lambda: 0.0
+    valid: Callable[[Config], bool] = lambda _config: True
+    seed: int = 0
+    leader: Config = PLAIN
+    settled: bool = False
+    logs: dict[Config, dict[int, float]] = field(default_factory=dict)
+    failed: set[Config] = field(default_factory=set)
+    _is_final: bool = False
+    _paired_with: Config | None = None
+    _turn: int = 0
+    _since: int = 0
+    _looks: int = 0
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+        self._due = look_pairs()
+        self._next_look = next(self._due)
+
+    @property
+    def singles(self) -> list[Config]:
+        """Each value alone."""
+        return [
+            config
+            for name, values in self.options.items()
+            for value in values
+            if self.valid(config := frozenset({(name, value)}))
+        ]
+
+    def run(self) -> Config:
+        """Measures until the best is sure or the time is spent; returns the proven settings."""
+        self._measure([PLAIN, *self.singles])
+        self.leader = self._first_leader()
+        while not self._is_over and not self.settled:
+            rivals = self._neighbours()
+            if self.leader == PLAIN and not rivals:
+                break  # nothing is left that may help
+            self._measure([PLAIN, self.leader, *rivals])
+            if self._move():
+                continue
+            if self._paired_with != self.leader and self._is_exploring:
+                self._paired_with = self.leader
+                self._measure([self.leader, *self._pairs()])
+                if self._move():
+                    continue
+            if self._turn >= self._next_look:
+                self._next_look = next(due for due in self._due if due > self._turn)
+                self._looks += 1
+                self.settled = self._is_settled(alpha_of_look(ALPHA, self._looks, last=False))
+        if not self.settled:
+            self._looks += 1
+        return self.proven
+
+    @property
+    def _is_exploring(self) -> bool:
+        """Whether more time is left than the leader needs to be proven."""
+        share = self.spent() / max(1, sum(map(len, self.logs.values())))  # of a trial
+        return not self._is_final and 1 - self.spent() > _CLOSING * (len(self.leader) + 2) * share
+
+    @property
+    def _is_over(self) -> bool:
+        return self.spent() >= 1 or self._turn >= _MOST_TURNS
+
+    def measure_again(self, configs: Iterable[Config]) -> None:
+        """Takes one more turn, whether or not the time is spent."""
+        self._measure(configs, until=math.inf)
+
+    def gain(self, config: Config, other: Config) -> Gain | None:
+        """Returns how many times as fast one configuration is as another, with its interval."""
+        differences = self._differences(config, other)
+        if not differences:
+            return None
+        mean = float(np.mean(differences))
+        half = self._half(config, other, 1 - CONFIDENCE)
+        ends = (math.exp(mean - half), math.exp(mean + half)) if math.isfinite(half) else None
+        return Gain(math.exp(mean), ends)
+
+    @property
+    def proven(self) -> Config:
+        """The leader without the settings that do not surely help it."""
+        alpha = alpha_of_look(ALPHA, max(self._looks, 1), last=not self.settled)
+        unproven = [name for name, _ in self.leader if not self._surely_helps(name, alpha)]
+        recipe = self.leader
+        for name in unproven:
+            recipe = _without(recipe, name)
+        return self._valid_part(recipe)
+
+    def _taken_back(self, name: str) -> Config:
+        """Returns the leader without a setting, and without what needs it."""
+        return self._valid_part(_without(self.leader, name))
+
+    def _valid_part(self, config: Config) -> Config:
+        for pair in sorted(config, key=str):
+            if not self.valid(config) and self.valid(smaller := config - {pair}):
+                return smaller
+        return config if self.valid(config) else PLAIN
+
+    def _measure(self, configs: Iterable[Config], until: float = 1.0) -> None:
+        """Takes one turn: each configuration once, in random order."""
+        order = [c for c in dict.fromkeys(configs) if c not in self.failed and self.valid(c)]
+        self._random.shuffle(order)
+        for config in order:
+            if self.spent() >= until:
+                break
+            seconds = self.trial(config)
+            if seconds is None:
+                self.failed.add(config)
+            else:
+                self.logs.setdefault(config, {})[self._turn] = math.log(seconds)
+        self._turn += 1
+
+    def _first_leader(self) -> Config:
+        """Returns the best value of each setting that one trial of it shows to help."""
+        chosen: list[tuple[str, Value]] = []
+        for name, values in self.options.items():
+            gains = {v: self._mean_gain(frozenset({(name, v)}), PLAIN) for v in values}
+            best = max(gains, key=lambda value: gains[value])
+            if gains[best] > _SCREEN and self.valid(frozenset([*chosen, (name, best)])):
+                chosen.append((name, best))
+        return frozenset(chosen)
+
+    def _neighbours(self) -> list[Config]:
+        """Returns the leader changed in one setting, as far as that must be measured."""
+        alpha = alpha_of_look(ALPHA, self._looks + 1, last=False)
+        removed = [
+            self._taken_back(name) for name, _ in self.leader if not self._surely_helps(name, alpha)
+        ]
+        return [*removed, *(self._additions() if self._is_exploring else [])]
+
+    def _additions(self) -> list[Config]:
+        """Returns the leader with other settings, as far as they may make it faster."""
+        configs = [
+            _with(self.leader, name, value)
+            for name, values in self.options.items()
+            for value in values
+            if (name, value) not in self.leader and not self._is_hopeless(name, value)
+        ]
+        return [c for c in configs if c not in self.failed and self.valid(c) and self._may_win(c)]
+
+    def _pairs(self) -> list[Config]:
+        """Returns the leader with two settings at once that it lacks: some help only together."""
+        added = [next(iter(c - self.leader)) for c in self._additions()]
+        pairs = [(a, b) for a, b in itertools.combinations(added, 2) if a[0] != b[0]]
+        configs = [_with(_with(self.leader, *a), *b) for a, b in pairs]
+        return [c for c in configs if c not in self.failed and self.valid(c)]
+
+    def _is_hopeless(self, name: str, value: Value) -> bool:
+        """Whether a setting alone fails, or makes the step much slower."""
+        alone: Config = frozenset({(name, value)})
+        if alone in self.failed:
+            return True
+        # One that needs another setting was never measured alone.
+        return bool(self._differences(alone, PLAIN)) and self._mean_gain(alone, PLAIN) < -_HOPELESS
+
+    def _may_win(self, config: Config) -> bool:
+        """Whether a neighbour was not measured beside the leader yet, or may be faster."""
+        if not self._differences(config, self.leader):
+            return True
+        mean = self._mean_gain(config, self.leader)
+        return mean > -_HOPELESS and mean + self._half(config, self.leader, 1 - CONFIDENCE) > 0
+
+    def _move(self) -> bool:
+        """Moves to the best neighbour if it is ahead; returns whether the leader moved."""
+        around = [c for c in self.logs if 1 <= _changed(c, self.leader) <= 2]
+        around = [c for c in around if self._differences(c, self.leader)]
+        if not around:
+            return False
+        best = max(around, key=lambda config: self._mean_gain(config, self.leader))
+        gain = self._mean_gain(best, self.leader)
+        # A lead that is likely will do: what does not hold is taken back by later turns.
+        ahead = self._half(best, self.leader, (1 - CONFIDENCE) / len(around))
+        if gain > (ahead if math.isfinite(ahead) else MARGIN):
+            return self._lead_with(best)
+        if self._is_exploring or self._is_final:
+            return False
+        self._is_final = True
+        useful = frozenset(pair for pair in self.leader if self._seems_useful(pair[0]))
+        return useful != self.leader and self._lead_with(useful)
+
+    def _lead_with(self, config: Config) -> bool:
+        self.leader, self._since = config, self._turn
+        return True
+
+    def _seems_useful(self, name: str) -> bool:
+        """Whether it is likely that a setting helps; what is not would be unproven in the end.
+
+        It is taken back before, as others may help only beside it.
+        """
+        other = self._taken_back(name)
+        if other in self.failed:
+            return True
+        half = self._half(self.leader, other, 1 - CONFIDENCE)
+        return self._mean_gain(self.leader, other) > (half if math.isfinite(half) else 0)
+
+    def _is_settled(self, alpha: float) -> bool:
+        """Whether all settings of the leader help, and no other can by more than the margin."""
+        if not all(self._surely_helps(name, alpha) for name, _ in self.leader):
+            return False
+        shared = alpha / self._comparisons
+        return all(
+            self._mean_gain(config, self.leader) + self._half(config, self.leader, shared) <= MARGIN
+            for config in self._additions()
+        )
+
+    def _surely_helps(self, name: str, alpha: float) -> bool:
+        """Whether the leader is surely faster with a setting than without."""
+        other = self._taken_back(name)
+        if other in self.failed:
+            return True
+        # The turns that made it the leader would speak for it.
+        mean = self._mean_gain(self.leader, other, self._since)
+        return mean - self._half(self.leader, other, 2 * alpha / self._comparisons, self._since) > 0
+
+    @property
+    def _comparisons(self) -> int:
+        return sum(map(len, self.options.values()))
+
+    def _half(self, config: Config, other: Config, alpha: float, since: int = 0) -> float:
+        """Returns the half-width of a log gain's two-sided interval; infinite if nothing tells it.
+
+        The variances are those of all configurations that ran in the same turns as the other one.
+        """
+        differences = {
+            c: d for c in self.logs if c != other and (d := self._differences(c, other, since))
+        }
+        if config not in differences or max(map(len, differences.values())) < 2:
+            return math.inf
+        count = len(differences[config])
+        variance = np.array(
+            [np.var(d, ddof=1) if len(d) > 1 else 0.0 for d in differences.values()]
+        )
+        shrunken = shrink(variance, np.array([len(d) - 1.0 for d in differences.values()]))
+        place = list(differences).index(config)
+        deviation = math.sqrt(shrunken.conservative[place] / count)
+        return float(t_quantiles(1 - alpha / 2, shrunken.dof[place])) * deviation
+
+    def _differences(self, config: Config, other: Config, since: int = 0) -> list[float]:
+        mine, theirs = self.logs.get(config, {}), self.logs.get(other, {})
+        return [theirs[turn] - mine[turn] for turn in mine if turn in theirs and turn >= since]
+
+    def _mean_gain(self, config: Config, other: Config, since: int = 0) -> float:
+        differences = self._differences(config, other, since)
+        return float(np.mean(differences)) if differences else -math.inf
+
+
+def _without(config: Config, name: str) -> Config:
+    return frozenset(pair for pair in config if pair[0] != name)
+
+
+def _with(config: Config, name: str, value: Value) -> Config:
+    return _without(config, name) | {(name, value)}
+
+
+def _changed(config: Config, other: Config) -> int:
+    """Returns in how many settings two configurations differ."""
+    return len({name for name, _ in config ^ other})

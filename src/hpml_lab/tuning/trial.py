@@ -1,0 +1,158 @@
+"""One trial: a configuration of a training, built and timed in a fresh process."""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from hpml_lab.measure.clock import clock_for
+from hpml_lab.measure.load import Waiting
+from hpml_lab.measure.sampling import sample
+from hpml_lab.measure.stopping import UntilPrecise
+from hpml_lab.training.backends import unavailable
+from hpml_lab.training.step import TrainingStep
+from hpml_lab.training.workload import has_setting, setting, workload
+from hpml_lab.tuning.apply import LoadedSteps, applied
+
+LOSSES = 5  # first steps whose losses are compared
+_WARM_UP_S = 0.3
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+
+
+def measure(
+    name: str, parameters: Mapping[str, Any], config: Mapping[str, Any], seconds: float
+) -> dict[str, Any]:
+    """Returns the time of a step under some settings, and its first losses.
+
+    Args:
+        name: Name of the workload.
+        parameters: Its parameters.
+        config: The settings.
+        seconds: For the rounds.
+
+    Returns:
+        ``sample_s`` (seconds of a sample), ``samples`` of a step, ``start_s`` (seconds of building
+        it and of its first step more than of a later one), ``losses``, and ``disturbed``.
+    """
+    _seed()
+    began_s = time.perf_counter()
+    step = applied(workload(name), parameters, config)
+    take: Callable[[], torch.Tensor] = step if step.loader is None else LoadedSteps(step)
+    losses = [float(take())]
+    first_s = time.perf_counter() - began_s
+    losses += [float(take()) for _ in range(LOSSES - 1)]
+    sample_s, disturbed = _timed(step, take, seconds)
+    start_s = max(0.0, first_s - sample_s * (step.samples or 1))
+    return {
+        "sample_s": sample_s,
+        "samples": step.samples or 1,
+        "start_s": start_s,
+        "losses": losses,
+        "disturbed": disturbed,
+    }
+
+
+def _timed(
+    step: TrainingStep, take: Callable[[], torch.Tensor], seconds: float
+) -> tuple[float, bool]:
+    """Returns seconds of a sample, and whether others kept the processors busy."""
+    waiting = Waiting()
+    if isinstance(take, LoadedSteps):  # batches come in bursts: the time of all, not of a round
+        return _loaded(take, seconds, waiting)
+    rule = UntilPrecise(budget_s=seconds)
+    taken = sample(take, clock_for(step.device), rule, warm_up_s=_WARM_UP_S, waited_s=waiting)
+    return float(np.median(taken.rounds_s)) / (step.samples or 1), taken.how.disturbed
+
+
+def _loaded(take: LoadedSteps, seconds: float, waiting: Waiting) -> tuple[float, bool]:
+    until_s = time.perf_counter() + _WARM_UP_S
+    while time.perf_counter() < until_s:
+        take()
+    before, waited_s, began_s = take.samples, waiting(), time.perf_counter()
+    while time.perf_counter() - began_s < seconds:
+        take()
+    spent_s = time.perf_counter() - began_s
+    return spent_s / (take.samples - before), waiting() - waited_s > 0.05 * spent_s
+
+
+def facts(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a workload tells about itself; see `settings.Facts`."""
+    _seed()
+    function = workload(name)
+    step = applied(function, parameters, {})
+    own = has_setting(function, "batch_size")
+    return {
+        "device": step.device,
+        "threads": torch.get_num_threads(),
+        "bfloat16": step.device != "cpu" or _has_bfloat16(),
+        "convolutions": any(isinstance(m, _CONVOLUTIONS) for n in step.models for m in n.modules()),
+        "optimizers": _implementations(step),
+        "optimizer_share": _optimizer_share(step),
+        "loader": isinstance(step.loader, DataLoader),
+        "workers": getattr(step.loader, "num_workers", 0),
+        "wait_share": _wait_share(step),
+        "batch_size": setting(function, parameters, "batch_size") if own else None,
+        "largest_batch": None,
+        "compiles": unavailable("default", step.device) or "",
+    }
+
+
+def _seed() -> None:
+    random.seed(0)
+    np.random.seed(0)  # a workload may use the global generator
+    torch.manual_seed(0)
+
+
+def _has_bfloat16() -> bool:
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _implementations(step: TrainingStep) -> list[str]:
+    """Returns the implementations that all optimizers have and do not use by default."""
+    groups = [group for o in step.optimizers for group in getattr(o, "param_groups", [])]
+    flags = ("foreach", "fused") if step.device == "cpu" else ("fused",)  # a GPU's default: foreach
+    return [
+        flag
+        for flag in flags
+        if groups and all(flag in group and not group[flag] for group in groups)
+    ]
+
+
+def _optimizer_share(step: TrainingStep) -> float:
+    """Returns the share of the optimizers' own steps in a step; 1 if they cannot be told apart."""
+    if step.needs_closure or step.scaler:
+        return 1.0
+    clock, spent = clock_for(step.device), []
+    for _ in range(3):
+        clock.synchronise()
+        began_s = clock.now_s()
+        step()
+        clock.synchronise()
+        taken_s = clock.now_s()
+        for optimizer in step.optimizers:
+            optimizer.step()
+        clock.synchronise()
+        spent.append((clock.now_s() - taken_s) / (taken_s - began_s))
+    return float(np.median(spent))
+
+
+def _wait_share(step: TrainingStep) -> float:
+    """Returns the share of a short training that waits for its loader; 0 without one."""
+    if not isinstance(step.loader, DataLoader):
+        return 0.0
+    waited_s, began_s = 0.0, time.perf_counter()
+    batches = iter(step.loader)
+    while time.perf_counter() - began_s < 2.0:
+        asked_s = time.perf_counter()
+        batch = next(batches, None)
+        if batch is None:
+            batches = iter(step.loader)
+            batch = next(batches)
+        waited_s += time.perf_counter() - asked_s
+        step.step(step.to_device(batch))
+    return waited_s / (time.perf_counter() - began_s)
