@@ -71,7 +71,7 @@ def wrapped(name: str, width: int) -> list[str]:
     A word that is longer than a line is broken all the same.
     """
     lines = [""]
-    for word in re.findall(r"[(\[{]*[^\W_]+(?:[^\w(\[{]|_)*|.", name):
+    for word in re.findall(r"[(\[{]*(?:\d+(?:[.,]\d+)+|[^\W_]+)(?:[^\w(\[{]|_)*|.", name):
         if lines[-1] and len(lines[-1]) + len(word.rstrip()) > width:
             lines.append("")
         lines[-1] += word

@@ -80,6 +80,20 @@ def test_a_setting_that_fails_takes_no_further_part():
     assert [config for config in asked if ("threads", 1) in config] == [frozenset({("threads", 1)})]
 
 
+def test_settings_that_fail_together_leave_the_better_one():
+    """Each halves the time, both together fail: the race falls back to one of them."""
+    asked = []
+
+    def trial(config):
+        asked.append(config)
+        noise = 1 + 0.001 * (len(asked) % 3)
+        return None if len(config) > 1 else {0: 1.0, 1: 0.5}[len(config)] * noise
+
+    race = Race({"threads": [1], "precision": ["bfloat16"]}, trial, lambda: len(asked) / 40)
+    assert len(race.run()) == 1
+    assert asked.count(frozenset({("threads", 1), ("precision", "bfloat16")})) == 1
+
+
 def test_settings_that_do_not_go_together_are_not_tried():
     """Persistent workers need a worker."""
     asked = set()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hpml_lab.report.answers import answers
-from hpml_lab.report.terminal import render
+from hpml_lab.report.summary import previous_run, summary, where
+from hpml_lab.report.terminal import render_summary
 from hpml_lab.runs.reading import read_run
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +33,12 @@ INSTEAD = {
         'pytest tests/perf/test_batch_size.py -m "not gpu" --benchmark-save=before &&'
         ' { pytest tests/perf/test_batch_size.py -m "not gpu" --hpml-gate=before; test $? -le 1; }'
     ),
+    "hpml-lab tune --budget 300": "hpml-lab tune --budget 20",
+    "hpml-lab tune examples/own_model/tagger.py:training --budget 300": (
+        "hpml-lab tune examples/own_model/tagger.py:training --budget 20"
+    ),
+    "hpml-lab tune examples/own_model/tagger.py:training --budget 300 --vary batch_size=64,128 "
+    "--keep precision": "hpml-lab tune --help",
     'hpml-lab ab HEAD~1 -- tests/perf/test_batch_size.py -m "not gpu"': "hpml-lab ab --help",
     "pytest --hpml-data=/path/to/cifar-10 -m gpu --benchmark-save=cifar": (
         "pytest --hpml-data=generated -m gpu --benchmark-save=cifar --collect-only -q"
@@ -88,9 +94,14 @@ def test_links_lead_somewhere(page):
 
 
 def test_the_output_shown_is_that_of_the_saved_run():
-    """Every paragraph of the README's output is what its run file gives today."""
+    """The README's screen is what its run file gives today."""
     (shown,) = re.findall(r"^```text\n(.+?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
     (saved,) = re.findall(r"\((benchmarks/[^)]+\.json)\)", (ROOT / "README.md").read_text())
-    text = render(answers(read_run(ROOT / saved)))
-    for paragraph in shown.strip().split("\n\n"):
-        assert paragraph in text
+    path = ROOT / saved
+    screen = render_summary(summary(read_run(path), previous_run(path)), where(path))
+    assert shown.strip() == screen.partition("Saved: ")[0].strip()
+
+
+def test_the_readme_is_short():
+    """What it answers, two commands, what one sees, and where the rest stands."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150

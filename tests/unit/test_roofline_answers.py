@@ -152,7 +152,7 @@ def test_worker_counts_are_predicted_from_none():
         "Shortest epoch of the pairs tried: predicted with 2 threads, 2 workers, measured: cannot "
         "tell 2 threads, 2 workers from 2 threads, 0 workers, 2 threads, 1 worker in one process."
     )
-    assert result.brief == Brief("2 threads, 2 workers; one of 3 measured alike", "3 processes")
+    assert result.brief == Brief("2 threads, 2 workers; one of 3 alike", "3 processes")
 
 
 def test_fewer_threads_are_predicted_beside_all():

@@ -242,3 +242,14 @@ def test_a_batch_is_moved_to_where_the_model_is():
     step = made(model=model, optimizer=torch.optim.SGD(model.parameters()))
     assert step.device == "meta"
     assert step.to_device({"x": WORDS})["x"].device.type == "meta"
+
+
+def test_a_loader_without_a_batch_is_refused():
+    """Three samples in batches of four, of which the last is left out: one line, no traceback."""
+    model = torch.nn.Linear(2, 2)
+    data = torch.utils.data.TensorDataset(torch.zeros(3, 2), torch.zeros(3, dtype=torch.long))
+    loader = torch.utils.data.DataLoader(data, batch_size=4, drop_last=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    step = TrainingStep(model, optimizer, torch.nn.functional.cross_entropy, loader=loader)
+    with pytest.raises(InputError, match="the loader gives no batch; use more samples"):
+        step()

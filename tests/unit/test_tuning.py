@@ -24,7 +24,7 @@ from support.workloads.tuned import small
 NAME = f"{Path(__file__).parents[1] / 'support/workloads/tuned.py'}:small"
 FACTS = Facts(
     device="cpu", threads=4, bfloat16=True, convolutions=True, optimizers=["foreach", "fused"],
-    optimizer_share=0.2, loader=True, workers=0, wait_share=0.3, batch_size=8, largest_batch=None,
+    optimizer_share=0.2, loader=True, workers=0, wait_share=0.3, batch_size=8, too_large=[],
     compiles="",
 )  # fmt: skip
 
@@ -51,7 +51,7 @@ def test_all_settings_are_tried_where_they_may_win():
         ({"bfloat16": False}, "precision", "this processor has no arithmetic in bfloat16"),
         ({"optimizer_share": 0.01}, "optimizer_implementation", "the optimizer takes 1.0% of"),
         ({"wait_share": 0.01}, "workers", "the training waits for 1.0% of the time"),
-        ({"largest_batch": 20}, "batch_size", "the memory plan says that at most 20 fit"),
+        ({"too_large": [32]}, "batch_size", "the memory plan says that it does not fit"),
         ({"compiles": "no g++"}, "compile_mode", "no g++"),
         ({"device": "cuda"}, "threads", "operators run on the GPU"),
     ],

@@ -8,10 +8,12 @@ from hpml_lab.cli.ab import ab
 from hpml_lab.cli.answers import answers
 from hpml_lab.cli.claims import claims
 from hpml_lab.cli.compare import compare
+from hpml_lab.cli.fleet import fleet
 from hpml_lab.cli.history import history, recover
 from hpml_lab.cli.machine import machine
 from hpml_lab.cli.predict import predict
 from hpml_lab.cli.report import report
+from hpml_lab.cli.scale import scale
 from hpml_lab.cli.train import train
 from hpml_lab.cli.trend import trend
 from hpml_lab.cli.tune import tune
@@ -25,7 +27,8 @@ def cli() -> None:
 
 
 for command in (
-    ab, answers, claims, compare, history, machine, predict, recover, report, train, trend,
+    ab, answers, claims, compare, fleet, history, machine, predict, recover, report, scale,
+    train, trend,
     tune,
 ):  # fmt: skip
     cli.add_command(command)

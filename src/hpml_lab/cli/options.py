@@ -1,8 +1,13 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what they mean by default."""
 
 from pathlib import Path
 
 import click
+
+from hpml_lab.errors import InputError
+
+LAB = "hpml_lab.training.lab:training"  # the workload where none is named
+LAB_ON_CPU = {"width": 8, "images": 1024, "workers": 0}  # its quick profile
 
 storage_option = click.option(
     "--storage",
@@ -12,3 +17,18 @@ storage_option = click.option(
     help="Folder of saved runs.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+settings_option = click.option(
+    "--set", "settings", multiple=True, help="NAME=VALUE: a parameter of the workload."
+)
+
+
+def pair(option: str, text: str) -> tuple[str, str]:
+    """Returns name and value of an option such as ``--set width=8``; dashes in names are ``_``.
+
+    Raises:
+        InputError: if the text has another form.
+    """
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise InputError(f"{option} {text!r} is not NAME=VALUE; give one such as batch_size=64")
+    return name.replace("-", "_"), value

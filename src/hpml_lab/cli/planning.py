@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hpml_lab.cli.options import pair
 from hpml_lab.errors import InputError, NothingFitsError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def of_workload(
     from hpml_lab.training.workload import has_setting, parsed, workload
 
     function = workload(name)
-    texts = dict(_pair(text) for text in settings)
+    texts = dict(pair("--set", text) for text in settings)
     if batch is not None:
         texts[_BATCH] = str(batch)
     values = parsed(function, texts)
@@ -197,10 +198,3 @@ def _step(foreach: bool, fused: bool, optimizer: str, momentum: float, **asked: 
     asked["nesterov"] = asked["nesterov"] or own.get("nesterov", False)
     implementation = "fused" if fused else "foreach" if foreach else "for-loop"
     return Step(optimizer=optimizer, implementation=implementation, momentum=momentum, **asked)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise InputError(f"--set {text!r} is not NAME=VALUE")
-    return name.replace("-", "_"), value

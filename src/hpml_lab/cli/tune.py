@@ -6,11 +6,15 @@ from typing import Any
 
 import click
 
-from hpml_lab.cli.options import json_option, storage_option
+from hpml_lab.cli.options import (
+    LAB,
+    LAB_ON_CPU,
+    json_option,
+    pair,
+    settings_option,
+    storage_option,
+)
 from hpml_lab.errors import InputError
-
-_LAB = "hpml_lab.training.lab:training"
-_SHARE_OF_CPU = {"width": 8, "images": 1024, "workers": 0}  # the quick profile
 
 
 @click.command()
@@ -18,7 +22,7 @@ _SHARE_OF_CPU = {"width": 8, "images": 1024, "workers": 0}  # the quick profile
 @click.option("--budget", type=float, default=300.0, show_default=True, help="Seconds to spend.")
 @click.option("--vary", multiple=True, help="NAME=V1,V2: values of the workload's parameter.")
 @click.option("--keep", multiple=True, help="A setting to leave as it is, such as precision.")
-@click.option("--set", "settings", multiple=True, help="NAME=VALUE: a parameter of the workload.")
+@settings_option
 @click.option("--device", help="Sets the workload's parameter device.")
 @click.option("--steps", type=int, help="Steps of the training to come: compiling must pay off.")
 @click.option("--save", default="tune", show_default=True, help="Name of the saved run.")
@@ -51,15 +55,15 @@ def tune(
 
     if steps is not None and steps < 1:
         raise InputError(f"--steps {steps} is no training; give 1 or more")
-    name = workload or _LAB
+    name = workload or LAB
     function = workloads.workload(name)
-    texts = dict(_pair("--set", text) for text in settings)
+    texts = dict(pair("--set", text) for text in settings)
     if device is not None:
         texts["device"] = device
     parameters: dict[str, Any] = workloads.parsed(function, texts)
     if workload is None and texts.get("device", "cpu") == "cpu":
-        parameters = _SHARE_OF_CPU | parameters
-    varied = {name: text.split(",") for name, text in (_pair("--vary", text) for text in vary)}
+        parameters = LAB_ON_CPU | parameters
+    varied = {name: text.split(",") for name, text in (pair("--vary", text) for text in vary)}
     before = state()
     tuned = run(
         name, function, parameters, budget_s=budget, vary=varied, keep=keep, steps=steps,
@@ -69,10 +73,3 @@ def tune(
         file = save_run(run_of(tuned, before), storage / identity().id, save)
         click.echo(f"Saved: {file}", err=True)
     click.echo(json.dumps(tuned.record()) if as_json else render(tuned), nl=as_json)
-
-
-def _pair(option: str, text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise InputError(f"{option} {text!r} is not NAME=VALUE; give one such as batch_size=64")
-    return name, value

@@ -132,7 +132,7 @@ def _fetch(step: TrainingStep, mode: FakeTensorMode) -> None:
     """Reads the first batch of a loader with real values, and converts it to fake tensors."""
     if step.loader is not None:
         with unset_fake_temporarily():
-            batch = next(iter(step.loader))
+            batch = step.first_batch()
         step.batch = step.to_device(mapped(batch, mode.from_tensor))
 
 

@@ -8,7 +8,7 @@ from importlib import resources
 from hpml_lab.labs.answer import Answer
 from hpml_lab.labs.picture import Picture
 from hpml_lab.report.document import Document, Section
-from hpml_lab.report.summary import Line, Summary
+from hpml_lab.report.summary import NO_VERDICT, Line, Summary
 from hpml_lab.report.terminal import is_number_column
 from hpml_lab.text import printable
 
@@ -65,7 +65,8 @@ def _card(line: Line, since: str) -> str:
     sure = "sure" if line.brief.is_sure else f"cannot tell; to settle: {line.brief.settle}"
     kind = "sure" if line.brief.is_sure else "open"
     item = f'<span class="item">{_text(line.item)}</span> ' if line.item else ""
-    change = f" &middot; since {_text(since)}: {_text(line.change)}" if line.change else ""
+    told = line.change not in ("", "new", NO_VERDICT)
+    change = f" &middot; since {_text(since)}: {_text(line.change)}" if told else ""
     return (
         f'<li class="{kind}"><p class="question">{item}{_text(line.question)}</p>'
         f'<p class="answer">{_text(line.brief.text)}</p>'

@@ -1,21 +1,23 @@
 """A run in one screen: a line for each answer, how sure it is, and what changed since before."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpml_lab.comparison.compare import compare
 from hpml_lab.errors import InputError, RunFileError
-from hpml_lab.labs.answer import Answer, Brief, records_fit
+from hpml_lab.labs.answer import Brief, records_fit
 from hpml_lab.labs.questions import QUESTIONS
 from hpml_lab.report import own_steps, run_warnings, timed
 from hpml_lab.runs.baselines import runs_before
 from hpml_lab.runs.reading import read_run
 from hpml_lab.runs.schema import Run
 from hpml_lab.runs.store import number_of
+from hpml_lab.text import told_apart
 
 NO_VERDICT = "cannot tell"
+_MOST_LINES = 4  # of one question; more are counted in one
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ def summary(run: Run, previous: tuple[str, Run] | None = None) -> Summary:
 
 
 def previous_run(path: Path) -> tuple[str, Run] | None:
-    """Returns name and contents of the last readable run that was saved before one.
+    """Returns name and contents of the last run before one that has many of its cases.
+
+    Of the run with fewer cases half or more must be in the other one.
 
     Args:
         path: file of a saved run; one outside a storage has no previous run.
@@ -86,12 +90,16 @@ def previous_run(path: Path) -> tuple[str, Run] | None:
         number = number_of(path)
     except (InputError, ValueError):
         return None
+    names = {benchmark.fullname for benchmark in read_run(path).benchmarks}
     for earlier in reversed(runs_before(path, path.parent, 0)):
         if number_of(earlier) < number:
             try:
-                return earlier.stem, read_run(earlier)
+                run = read_run(earlier)
             except RunFileError:
                 continue
+            others = {benchmark.fullname for benchmark in run.benchmarks}
+            if 2 * len(names & others) >= min(len(names), len(others)) > 0:
+                return earlier.stem, run
     return None
 
 
@@ -117,29 +125,33 @@ def _lab(run: Run, changes: Mapping[str, list[str]]) -> Iterator[Line]:
     for question in QUESTIONS:
         cases = [b.fullname for b in run.benchmarks if b.group == question.group]
         change = _change([verdict for name in cases for verdict in changes.get(name, [])])
-        answers = question.answers(run)
-        for answer in answers:
+        by_heading: dict[tuple[str, str], list[Brief]] = {}
+        for answer in question.answers(run):
             if answer.brief is not None:
-                alike = [other for other in answers if _heading(other) == _heading(answer)]
-                title = answer.title + _apart(answer, alike)
-                yield Line(answer.item, title, answer.brief, change)
+                by_heading.setdefault((answer.item, answer.title), []).append(answer.brief)
+        if len(by_heading) > _MOST_LINES:
+            briefs = [brief for alike in by_heading.values() for brief in alike]
+            items = f"{question.items[0]} to {question.items[-1]}"
+            yield Line(items, question.title, _counted(briefs), change)
+        else:
+            for (item, title), briefs in by_heading.items():
+                short = question.title if len(by_heading) == 1 else title
+                yield Line(item, short, _first(briefs), change)
 
 
-def _heading(answer: Answer) -> tuple[str, str]:
-    return answer.item, answer.title
+def _counted(briefs: Sequence[Brief]) -> Brief:
+    """Returns many answers in one line: how many are sure."""
+    sure = sum(brief.is_sure for brief in briefs)
+    open_ones = [brief.settle for brief in briefs if not brief.is_sure]
+    return Brief(f"{sure} of {len(briefs)} answers are sure", next(iter(open_ones), ""))
 
 
-def _apart(answer: Answer, alike: list[Answer]) -> str:
-    """Returns the first settings that no other answer of its title shares."""
-    settings = [other.setting.split(", ") for other in alike if other is not answer]
-    shown: list[str] = []
-    for part in answer.setting.split(", "):
-        if not settings:
-            break
-        if not all(part in other for other in settings):
-            shown.append(part)
-            settings = [other for other in settings if part in other]
-    return f" ({', '.join(shown)})" if shown else ""
+def _first(briefs: Sequence[Brief]) -> Brief:
+    """Returns the first of several answers to one question under other settings."""
+    if len(briefs) == 1:
+        return briefs[0]
+    settle = next((brief.settle for brief in briefs if not brief.is_sure), "")
+    return Brief(f"{briefs[0].text}; {len(briefs) - 1} more", settle)
 
 
 def _changes(previous: Run, run: Run) -> dict[str, list[str]]:
@@ -168,7 +180,7 @@ def _machine(run: Run) -> Iterator[str]:
         named = record.identity
         gpu = f", {named.gpu_count} x {named.gpu}" if named.gpu else ""
         yield f"{named.cpu}, {named.cpu_count} processors, {named.memory_gib} GiB{gpu}"
-        yield ", ".join(f"{n} {v}" for n, v in record.software.items() if n in ("torch", "python"))
+        yield f"torch {record.software.get('torch') or 'unknown'}"
     processes = max(
         (len(b.measurement.processes) for b in run.benchmarks if b.measurement), default=1
     )
@@ -180,6 +192,7 @@ def _machine(run: Run) -> Iterator[str]:
 
 
 def _warnings(run: Run) -> Iterator[str]:
+    names = told_apart(benchmark.fullname for benchmark in run.benchmarks)
     for answer in run_warnings.answers(run):
         cases: dict[str, set[str]] = {}
         for what, case, *_ in answer.rows:
@@ -187,7 +200,7 @@ def _warnings(run: Run) -> Iterator[str]:
         for what, named in cases.items():
             first, *others = sorted(named)
             more = f" and {len(others)} more" if others else ""
-            yield f"{what}: {first}{more}"
+            yield f"{what}: {names.get(first, first)}{more}"
 
 
 def _settle(lines: list[Line]) -> Iterator[str]:

@@ -27,7 +27,12 @@ def lab_cases(
 
 
 def alike(cases: Iterable[Measurement], *axes: str) -> list[list[Measurement]]:
-    """Groups of cases that are equal but for the named axes."""
+    """Groups of cases that are equal but for the named axes.
+
+    The shapes of a batch follow from its size, so they differ where ``batch_size`` may.
+    """
+    if "batch_size" in axes:
+        axes = (*axes, "batch")
     groups: dict[frozenset[tuple[str, Value]], list[Measurement]] = {}
     for case in cases:
         rest = frozenset(pair for pair in case.case.items() if pair[0] not in axes)

@@ -43,10 +43,19 @@ class Processor(msgspec.Struct, gc=False):
     brand: str = ""
 
 
+class BriefUnit(msgspec.Struct, gc=False):
+    """The host and its GPUs."""
+
+    host: str = ""
+    gpu_uuids: list[str] = []
+
+
 class BriefMachine(msgspec.Struct, gc=False):
-    """The name of our machine record."""
+    """The name of our machine record, which of its kind it is, and what it does at most."""
 
     id: str
+    unit: BriefUnit | None = None
+    ceilings: dict[str, float | None] = {}
 
 
 class BriefMachineInfo(msgspec.Struct, gc=False):
@@ -54,6 +63,7 @@ class BriefMachineInfo(msgspec.Struct, gc=False):
 
     hpml: BriefMachine | None = None
     cpu: Processor | None = None
+    node: str = ""
 
 
 class CommitInfo(msgspec.Struct, gc=False):

@@ -7,7 +7,7 @@ Only one file's text is in memory at a time.
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from statistics import median
@@ -45,6 +45,9 @@ class Summary:
         dirty: Whether that code had uncommitted changes.
         machine: Our name of the machine, or for a stock file its folder and processor.
         cases: Cases by the full name of the benchmark.
+        unit: Which of the machines of its kind it is: the host, and its GPUs; for a stock file its
+            node.
+        ceilings: What the machine does at most, by name.
     """
 
     path: Path
@@ -53,6 +56,8 @@ class Summary:
     dirty: bool
     machine: str
     cases: dict[str, Case]
+    unit: str = ""
+    ceilings: dict[str, float | None] = field(default_factory=dict)
 
 
 _DECODER = msgspec.json.Decoder(BriefRun)
@@ -94,7 +99,15 @@ def summary(path: Path) -> Summary:
         machine=_machine(path, file.machine_info),
         # All runs share one copy of a name: histories are thousands of runs of the same cases.
         cases={sys.intern(benchmark.fullname): _case(benchmark) for benchmark in file.benchmarks},
+        unit=_unit(file.machine_info),
+        ceilings=file.machine_info.hpml.ceilings if file.machine_info.hpml else {},
     )
+
+
+def _unit(info: BriefMachineInfo) -> str:
+    if info.hpml is None or info.hpml.unit is None:
+        return info.node
+    return " ".join([info.hpml.unit.host, *info.hpml.unit.gpu_uuids])
 
 
 def _case(benchmark: BriefBenchmark) -> Case:

@@ -109,12 +109,23 @@ class TrainingStep:
     def batch(self) -> Any:
         """The fixed batch; the loader's first batch is loaded on the first access."""
         if self._batch is None and self.loader is not None:
-            self._batch = self.to_device(next(iter(self.loader)))
+            self._batch = self.to_device(self.first_batch())
         return self._batch
 
     @batch.setter
     def batch(self, batch: Any) -> None:
         self._batch = self._checked_batch(batch)
+
+    def first_batch(self) -> Any:
+        """Returns the loader's first batch, on the host.
+
+        Raises:
+            InputError: if it gives none.
+        """
+        first = next(iter(self.loader or ()), None)
+        if first is None:
+            raise InputError("the loader gives no batch; use more samples or a smaller batch")
+        return first
 
     @property
     def samples(self) -> int | None:

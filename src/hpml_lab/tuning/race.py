@@ -111,7 +111,7 @@ class Race:
             if self.leader == PLAIN and not rivals:
                 break  # nothing is left that may help
             self._measure([PLAIN, self.leader, *rivals])
-            if self._move():
+            if self._fall_back() or self._move():
                 continue
             if self._paired_with != self.leader and self._is_exploring:
                 self._paired_with = self.leader
@@ -233,6 +233,12 @@ class Race:
             return True
         mean = self._mean_gain(config, self.leader)
         return mean > -_HOPELESS and mean + self._half(config, self.leader, 1 - CONFIDENCE) > 0
+
+    def _fall_back(self) -> bool:
+        """Leads with the best of the others if the leader fails, as settings may fail together."""
+        if self.leader not in self.failed:
+            return False
+        return self._lead_with(max(self.logs, key=lambda config: self._mean_gain(config, PLAIN)))
 
     def _move(self) -> bool:
         """Moves to the best neighbour if it is ahead; returns whether the leader moved."""

@@ -39,9 +39,8 @@ class Facts:
         workers: Its worker processes.
         wait_share: Share of the time that the training waits for it.
         batch_size: The workload's parameter of that name; None without one.
-        largest_batch: The largest batch that fits; None if unknown.
+        too_large: Batch sizes of which the memory plan says that they do not fit.
         compiles: Why it cannot be compiled; empty if it can.
-        stepping: Why its step cannot be taken as it is; empty if it can.
     """
 
     device: str
@@ -54,7 +53,7 @@ class Facts:
     workers: int
     wait_share: float
     batch_size: int | None
-    largest_batch: int | None
+    too_large: Sequence[int]
     compiles: str
 
 
@@ -158,13 +157,16 @@ def _settings(facts: Facts) -> Iterator[tuple[Setting, str]]:
     yield from _loader(facts)
 
 
+def larger_batches(batch_size: int) -> tuple[int, int]:
+    """Returns the batch sizes to try."""
+    return 2 * batch_size, 4 * batch_size
+
+
 def _batch(facts: Facts) -> Iterator[tuple[Setting, str]]:
     if facts.batch_size is None:
         return
-    for size in (2 * facts.batch_size, 4 * facts.batch_size):
-        largest = facts.largest_batch
-        fits = largest is None or size <= largest
-        reason = "" if fits else f"the memory plan says that at most {largest} fit"
+    for size in larger_batches(facts.batch_size):
+        reason = "the memory plan says that it does not fit" if size in facts.too_large else ""
         yield Setting("batch_size", [size], None, changes_numbers=True), reason
 
 

@@ -6,18 +6,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from hpml_lab.errors import HpmlError
 from hpml_lab.measure.clock import clock_for
 from hpml_lab.measure.load import Waiting
 from hpml_lab.measure.sampling import sample
 from hpml_lab.measure.stopping import UntilPrecise
+from hpml_lab.memory.workload_plan import plan_changed
 from hpml_lab.training.backends import unavailable
 from hpml_lab.training.step import TrainingStep
-from hpml_lab.training.workload import has_setting, setting, workload
+from hpml_lab.training.workload import Workload, has_setting, setting, workload
 from hpml_lab.tuning.apply import LoadedSteps, applied
+from hpml_lab.tuning.settings import larger_batches
 
 LOSSES = 5  # first steps whose losses are compared
 _WARM_UP_S = 0.3
@@ -97,9 +101,24 @@ def facts(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         "workers": getattr(step.loader, "num_workers", 0),
         "wait_share": _wait_share(step),
         "batch_size": setting(function, parameters, "batch_size") if own else None,
-        "largest_batch": None,
+        "too_large": _too_large(function, parameters, step.device) if own else [],
         "compiles": unavailable("default", step.device) or "",
     }
+
+
+def _too_large(function: Workload, parameters: Mapping[str, Any], device: str) -> list[int]:
+    """Returns the batch sizes of which the plan says that they do not fit into the free memory."""
+    on_gpu = device == "cuda"
+    free = torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
+    own = setting(function, parameters, "batch_size")
+    found = []
+    for size in larger_batches(own):
+        try:
+            planned = plan_changed(function, {**parameters, "batch_size": size})
+        except HpmlError:  # no plan: the trial itself will tell
+            continue
+        found += [size] if planned.peak_bytes > free else []
+    return found
 
 
 def _seed() -> None:

@@ -112,7 +112,7 @@ def _row(batch: _Batch, limit_s: float) -> list[str]:
 
 def _brief(top1: dict[int, list[float]]) -> Brief:
     best, ties = _best(top1, 1)
-    text = f"batch {best}, {statistics.fmean(top1[best]):.1f} % top-1"
+    text = f"{best} ({statistics.fmean(top1[best]):.1f} % top-1)"
     if not ties:
         return Brief(text)
     return Brief(f"cannot tell {text} from {', '.join(map(str, ties))}", "more seeds")

@@ -6,7 +6,7 @@ from hpml_lab.labs.question import Question
 SEEDS = {"quick": 5, "short": 5, "full": 10}
 QUESTION = Question(
     folder="dropout",
-    title="Dropout as regularisation",
+    title="Dropout lab",
     group="dropout",
     items=tuple(f"1({part})" for part in "abcdefgh"),
     sizes=SEEDS,

@@ -48,8 +48,8 @@ def _questions(cases: list[Measurement]) -> Answer:
         ["item", "what", "count"],
         rows,
         brief=Brief(
-            f"{counters['convolutions']} convolutions, last layer of "
-            f"{counters['last_linear_inputs']}, {counters['trainable_parameters']:,} parameters"
+            f"{counters['convolutions']} convolutions, {counters['last_linear_inputs']} inputs, "
+            f"{counters['trainable_parameters']:,} parameters"
         ),
     )
 

@@ -77,7 +77,7 @@ def _plan(named: _Named) -> Answer:
         ],
         [_row(name, case) for name, case in named.items()],
         [*_sentences(named)],
-        Brief(f"at most {_worst(list(named.values()))} off"),
+        Brief(f"at most {_worst_bytes(list(named.values())):,} bytes off"),
     )
 
 
@@ -107,6 +107,10 @@ def _worst(cases: list[Measurement]) -> str:
     worst = max(cases, key=lambda case: abs(_measured(case) / _planned(case) - 1))
     off = abs(_measured(worst) - _planned(worst))
     return f"{off:,} bytes ({100 * off / _planned(worst):.4f} %)"
+
+
+def _worst_bytes(cases: list[Measurement]) -> int:
+    return max(abs(_measured(case) - _planned(case)) for case in cases)
 
 
 def _peak(rows: list[Row]) -> str:

@@ -94,7 +94,7 @@ def _brief(alone: dict[str, Speed]) -> Brief | None:
         return None
     best = max((name for name in alone if name.startswith("only ")), key=lambda n: alone[n].value)
     text = (
-        f"all together {alone[ALL].words} as fast; most: {best.removeprefix('only ')} "
+        f"{alone[ALL].words} together; most: {best.removeprefix('only ')} "
         f"{ratio(alone[best].value)}"
     )
     return Brief(text, "" if alone[ALL].interval else "3 processes")

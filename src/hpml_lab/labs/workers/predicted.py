@@ -145,8 +145,8 @@ def _brief(predicted: str, times: dict[str, list[float]]) -> Brief:
     if result.is_told:
         return Brief(f"{predicted}; measured {result.best}")
     alike = (result.best, *result.alike)
-    text = f"{predicted}; {'one' if predicted in alike else 'none'} of {len(alike)} measured alike"
-    return Brief(text, more_processes(times))
+    among = "one" if predicted in alike else "not one"
+    return Brief(f"{predicted}; {among} of {len(alike)} alike", more_processes(times))
 
 
 def _name(threads: int, workers: int) -> str:

@@ -56,7 +56,7 @@ def _c2(by_count: dict[int, Measurement]) -> Answer | None:
     gap = max(epoch.gap for epoch in case.epochs)
     return Answer(
         "C2",
-        "Where the time of an epoch goes",
+        "Where an epoch's time goes",
         setting(case),
         ["epoch", "loading s", "copy s", "compute s", "other s", "total s"],
         rows,

@@ -1,0 +1,64 @@
+"""What tune finds, against every configuration of the same settings.
+
+    python experiments/tuning/exhaustive.py WORKLOAD SECONDS TURNS [NAME=VALUE] [--keep NAME]
+
+Tune runs first, for so many seconds. Then every configuration is measured in as many turns, in
+random order, by the same trials; the best is that of the median trial. Of what tune found, the
+speed is that of these trials too.
+"""
+
+import itertools
+import random
+import statistics
+import sys
+import time
+
+from hpml_lab.training.workload import parsed, workload
+from hpml_lab.tuning import trial
+from hpml_lab.tuning.process import TrialError, in_process
+from hpml_lab.tuning.settings import Facts, go_together, merged, space
+from hpml_lab.tuning.tune import tune
+
+
+def main() -> None:
+    """Prints both results."""
+    name, budget_s, turns, *rest = sys.argv[1:]
+    keep = rest[rest.index("--keep") + 1 :] if "--keep" in rest else []
+    texts = dict(text.split("=") for text in rest if "=" in text)
+    function = workload(name)
+    parameters = parsed(function, texts)
+    found = tune(name, function, parameters, budget_s=float(budget_s), keep=keep, say=print)
+    facts = Facts(**in_process(trial.facts, name, parameters, timeout_s=600))
+    options = merged(space(function, facts, {}, keep).settings)
+    grid = [
+        config
+        for values in itertools.product(*[[None, *known] for known in options.values()])
+        if go_together(
+            config := frozenset((n, v) for n, v in zip(options, values, strict=True) if v),
+            facts.workers,
+        )
+    ]
+    began_s, seen = time.monotonic(), {config: [] for config in grid}
+    for turn in range(int(turns)):
+        random.Random(turn).shuffle(grid)
+        for config in grid:
+            try:
+                arguments = (name, parameters, dict(config), 0.5)
+                result = in_process(trial.measure, *arguments, timeout_s=120)
+                seen[config].append(result["sample_s"])
+            except TrialError as error:
+                print(dict(config), error)
+    spent_s = time.monotonic() - began_s
+    typical = {config: statistics.median(values) for config, values in seen.items() if values}
+    best = min(typical, key=typical.__getitem__)
+    mine, plain = typical[frozenset(found.best.items())], typical[frozenset()]
+    print(f"grid of {len(grid)}, {turns} turns: {spent_s:.0f} s; best {dict(best)}")
+    print(
+        f"tune: {found.spent_s:.0f} s ({found.spent_s / spent_s:.0%}); found {found.best}, "
+        f"{typical[best] / mine:.3f} of the best speed, {plain / mine:.2f}x the plain loop "
+        f"(says {found.speedup}, {found.interval})"
+    )
+
+
+if __name__ == "__main__":
+    main()

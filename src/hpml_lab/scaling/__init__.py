@@ -1,0 +1,1 @@
+"""Scaling: a declared training over several ranks, measured and predicted."""

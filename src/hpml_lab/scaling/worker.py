@@ -1,0 +1,187 @@
+"""One rank: the declared step alone and with its gradients exchanged, started by torchrun.
+
+    torchrun --nproc-per-node 2 -m hpml_lab.scaling.worker JOB.json
+
+Ranks agree on everything: the job says how many rounds there are. Each has the same weights and the
+same batch, so the averaged gradients must be those of one process.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from hpml_lab.errors import InputError
+from hpml_lab.measure.clock import Clock, clock_for
+from hpml_lab.memory.readings import step_memory
+from hpml_lab.training.batches import tensors
+from hpml_lab.training.step import TrainingStep
+from hpml_lab.training.workload import built, workload
+
+_WARM_UP = 3
+_SMALL_REPEATS, _LARGE_REPEATS = 20, 5  # of the all-reduces that give latency and bandwidth
+_LARGE_BYTES = 1 << 24
+
+
+def main(path: Path) -> None:
+    """Runs one rank; the first one writes the result beside the job."""
+    _die_with_parent()
+    job = json.loads(path.read_text())
+    dist.init_process_group(job["backend"], timeout=timedelta(seconds=job["timeout_s"]))
+    rank = dist.get_rank()
+    result = _measured(job)
+    gathered: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(gathered, result)
+    if rank == 0:
+        Path(job["result"]).write_text(json.dumps(gathered))
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _measured(job: dict[str, Any]) -> dict[str, Any]:
+    """Returns the seconds of rounds with and without exchange, and what else this rank knows."""
+    device = _device()
+    _seed()
+    step = built(workload(job["workload"]), job["parameters"])
+    if not isinstance(step.model, nn.Module):
+        raise InputError("several models are not scaled; give a workload of one model")
+    bare = step.model
+    alone = _gradients(step, bare)
+    step.model, local = _wrapped(bare, job["strategy"])
+    error = _largest_difference(alone, _gradients(step, bare)) if job["strategy"] == "ddp" else None
+    clock = clock_for(device)
+    latency_s, bytes_per_s = _all_reduce(clock, device)
+    exchanged, kept = _rounds(step, clock, local, job["rounds"])
+    peak = step_memory(step, device)
+    return {
+        "exchanged_s": exchanged,
+        "kept_s": kept,
+        "latency_s": latency_s,
+        "bytes_per_s": bytes_per_s,
+        "gradient_bytes": sum(g.numel() * g.element_size() for g in alone),
+        "gradient_error": error,
+        "peak_bytes": _alive(step, bare, alone) + peak.get("peak_step_bytes", 0)
+        if device == "cpu"
+        else peak["peak_allocated_bytes"],
+    }
+
+
+def _device() -> str:
+    if not torch.cuda.is_available():
+        return "cpu"
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    return "cuda"
+
+
+def _seed() -> None:
+    random.seed(0)
+    np.random.seed(0)  # a workload may use the global generator
+    torch.manual_seed(0)
+
+
+def _wrapped(model: nn.Module, strategy: str) -> tuple[nn.Module, Callable[[], Any]]:
+    """Returns the model over all ranks, and a context in which gradients are not exchanged."""
+    if strategy == "ddp":
+        parallel = DistributedDataParallel(model)
+        return parallel, parallel.no_sync
+    from torch.distributed.fsdp import fully_shard
+
+    for child in model.children():
+        if any(True for _ in child.parameters()):
+            fully_shard(child)
+    sharded = fully_shard(model)
+
+    @contextlib.contextmanager
+    def local() -> Any:
+        sharded.set_requires_gradient_sync(False)
+        yield
+        sharded.set_requires_gradient_sync(True)
+
+    return model, local
+
+
+def _gradients(step: TrainingStep, model: nn.Module) -> list[torch.Tensor]:
+    """Returns copies of the gradients of one step, whose update is undone."""
+    before = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    step()
+    gradients = [p.grad.detach().clone() for p in model.parameters() if p.grad is not None]
+    model.load_state_dict(before)
+    return gradients
+
+
+def _largest_difference(first: list[torch.Tensor], second: list[torch.Tensor]) -> float:
+    """Returns the largest difference of two lists of gradients, relative to the largest of all."""
+    largest = max(float(g.abs().max()) for g in first) or 1.0
+    pairs = zip(first, second, strict=True)
+    return max(float((a - b).abs().max()) for a, b in pairs) / largest
+
+
+def _all_reduce(clock: Clock, device: str) -> tuple[float, float]:
+    """Returns latency and bandwidth of this world's all-reduce, of a number and of 16 MiB."""
+    times = []
+    for size, repeats in ((1, _SMALL_REPEATS), (_LARGE_BYTES // 4, _LARGE_REPEATS)):
+        values = torch.zeros(size, device=device)
+        dist.all_reduce(values)
+        seen = []
+        for _ in range(repeats):
+            dist.barrier()
+            seen.append(_timed(clock, partial(dist.all_reduce, values)))
+        times.append(median(seen))
+    small_s, large_s = times
+    return small_s, _LARGE_BYTES / max(large_s - small_s, 1e-9)
+
+
+def _rounds(
+    step: TrainingStep, clock: Clock, local: Callable[[], Any], rounds: int
+) -> tuple[list[float], list[float]]:
+    """Returns the seconds of steps with exchange and without, in turn."""
+    for _ in range(_WARM_UP):
+        step()
+    exchanged, kept = [], []
+    for _ in range(rounds):
+        dist.barrier()
+        exchanged.append(_timed(clock, step))
+        dist.barrier()
+        with local():
+            kept.append(_timed(clock, step))
+    return exchanged, kept
+
+
+def _timed(clock: Clock, call: Callable[[], Any]) -> float:
+    clock.synchronise()
+    began_s = clock.now_s()
+    call()
+    clock.synchronise()
+    return clock.now_s() - began_s
+
+
+def _alive(step: TrainingStep, model: nn.Module, gradients: list[torch.Tensor]) -> int:
+    """Returns the bytes of what lives on between steps: the buckets of DDP hold all gradients."""
+    state = [v for o in step.optimizers for s in o.state.values() for v in s.values()]
+    buckets = gradients if isinstance(step.model, DistributedDataParallel) else []
+    alive = [*model.parameters(), *model.buffers(), *state, *tensors(step.batch), *buckets]
+    return sum(t.numel() * t.element_size() for t in alive if isinstance(t, torch.Tensor))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

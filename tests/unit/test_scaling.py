@@ -1,0 +1,152 @@
+"""A training over several ranks: efficiency, exchange, memory, and ranks that fail."""
+
+import json
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hpml_lab.report.scaling import render
+from hpml_lab.scaling.launch import RanksError, run_ranks
+from hpml_lab.scaling.result import Case, Scaling
+from hpml_lab.scaling.scale import scale
+from support.workloads.ranked import small
+
+NAME = f"{Path(__file__).parents[1] / 'support/workloads/ranked.py'}:small"
+JOB = {
+    "workload": NAME, "parameters": {}, "strategy": "ddp", "backend": "gloo", "rounds": 3,
+    "timeout_s": 60,
+}  # fmt: skip
+
+
+def ranks_running():
+    """Returns the processes of ranks and their agents."""
+    lines = [
+        " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])
+    ]
+    return [line for line in lines if "hpml_lab.scaling.worker" in line]
+
+
+def test_two_ranks_have_the_gradients_of_one():
+    """To 1e-6 of the largest; rounds of both ranks, and as many bytes in each."""
+    first, second = run_ranks(JOB, 2, 120)
+    assert first["gradient_error"] <= 1e-6
+    assert len(first["exchanged_s"]) == len(second["kept_s"]) == 3
+    # Two layers of 32 x 64 and 64 x 4 with their biases: 2,372 numbers of 4 bytes.
+    assert first["gradient_bytes"] == 9488
+    assert first["peak_bytes"] == second["peak_bytes"]
+    assert not ranks_running()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("killed", "SIGKILL|Signal 9"), ("raise", "ValueError: as planted"), ("other", "Error")],
+)
+def test_a_rank_that_fails_ends_all(fault, message):
+    """One recorded failure, and no process left."""
+    with pytest.raises(RanksError, match=message) as error:
+        run_ranks(JOB | {"parameters": {"fault": fault}}, 2, 120)
+    assert error.value.kind == "failed"
+    assert not ranks_running()
+
+
+def test_a_rank_that_stops_costs_the_timeout_alone():
+    """It is killed, though it is stopped, and so is the other one that waits for it."""
+    with pytest.raises(RanksError, match="2 ranks did not end within 15 s") as error:
+        run_ranks(JOB | {"parameters": {"fault": "stopped"}}, 2, 15)
+    assert error.value.kind == "timeout"
+    for process in psutil.process_iter(["cmdline"]):
+        if "hpml_lab.scaling.worker" in " ".join(process.info["cmdline"] or ()):
+            process.wait(10)
+    assert not ranks_running()
+
+
+def rank(exchanged, kept, **known):
+    """Returns what one rank reports."""
+    return {
+        "exchanged_s": [exchanged] * 3, "kept_s": [kept] * 3, "latency_s": 0.01,
+        "bytes_per_s": 1e9, "gradient_bytes": 10**8, "gradient_error": 0.0, "peak_bytes": 100,
+    } | known  # fmt: skip
+
+
+@pytest.fixture
+def faked(monkeypatch):
+    """Replaces launches by reports made up so that the answer is known."""
+
+    def launch(_job, world, _timeout_s, _torchrun):
+        if world == 4:
+            raise RanksError("timeout", "4 ranks did not end within 5 s")
+        return [rank(1.0, 1.0)] if world == 1 else [rank(1.2, 1.0), rank(1.25, 1.1)]
+
+    monkeypatch.setattr("hpml_lab.scaling.scale.run_ranks", launch)
+
+
+@pytest.mark.usefixtures("faked")
+def test_cases_are_worked_out_of_the_slowest_rank():
+    """1.25 s beside 1 s: 80 %; 0.15 s exposed; 0.01 + 0.1 s of exchange predicted: 1.11 s."""
+    one, two, four = scale(NAME, small, {}, [1, 2, 4]).cases
+    assert (one.efficiency, one.predicted_step_s) == (1.0, 1.0)
+    assert two.efficiency == pytest.approx(0.8)
+    assert two.exposed_s == pytest.approx(0.15)
+    assert two.predicted_step_s == pytest.approx(1.11)
+    assert two.peak_bytes == (100, 100)
+    assert two.straggler == 1
+    assert four.failure == "timeout: 4 ranks did not end within 5 s"
+
+
+@pytest.mark.usefixtures("faked")
+def test_the_plan_has_the_buckets():
+    """The plan of the step and one more copy of all gradients, 9,488 bytes."""
+    from hpml_lab import plan
+
+    case = scale(NAME, small, {}, [2]).cases[0]
+    assert case.predicted_peak_bytes == plan(small).peak_bytes + 9488
+
+
+def test_text_has_a_row_for_each_number_of_ranks():
+    """And says what failed."""
+    cases = [
+        Case(1, 1.0, (0.9, 1.1), 1.0, 0.0, 1.0, (2**20,), 2**20),
+        Case(2, failure="timeout: 2 ranks did not end within 5 s"),
+    ]
+    text = render(Scaling("t.py:make", "ddp", "gloo", cases))
+    assert "2 ranks: timeout: 2 ranks did not end within 5 s" in text
+    assert "100 %" in text.replace("100.0 %", "100 %")
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_the_command_keeps_its_contract(run, strategy):
+    """Keys of the JSON for one and two ranks, planned bytes within 1 % of the measured ones."""
+    status, out, _ = run("scale", NAME, "--world", "1,2", "--strategy", strategy, "--json")
+    cases = json.loads(out)["cases"]
+    assert status == 0, out
+    assert [case["world"] for case in cases] == [1, 2]
+    keys = {
+        "world", "step_s", "interval", "efficiency", "exposed_s", "predicted_step_s", "peak_bytes",
+        "predicted_peak_bytes", "failure",
+    }  # fmt: skip
+    assert all(keys <= case.keys() for case in cases)
+    if strategy == "ddp":
+        assert cases[1]["predicted_peak_bytes"] == pytest.approx(
+            cases[1]["peak_bytes"][0], rel=0.01
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Missing option '--world'"),
+        (["--world", "two"], "--world 'two' is no list of numbers; give one such as 1,2,4"),
+        (["--world", "0"], "world '0' is no number of ranks; give 1 or more"),
+        (["--world", "1", "--strategy", "zero"], "unknown strategy 'zero'; choose one of: ddp"),
+        (["--world", "1", "--backend", "mpi"], "unknown backend 'mpi'; choose one of: gloo"),
+        (["--world", "1", "--timeout", "0"], "timeout 0 is no time; give seconds above 0"),
+    ],
+)
+def test_bad_input_is_one_line(run, arguments, message):
+    """Before any rank is started."""
+    status, out, errors = run("scale", NAME, *arguments)
+    assert (status, out, len(errors)) == (2, "", 1)
+    assert message in errors[0]
