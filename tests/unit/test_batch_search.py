@@ -79,6 +79,16 @@ def test_memory_that_does_not_grow_has_no_largest_batch():
         largest_batch(planner([(10, 0)]), 100)
 
 
+def test_memory_that_stops_growing_has_no_largest_batch():
+    """A step on the first 64 samples at most grows from 2 to 4 and never fills the memory."""
+
+    def plan(batch):
+        return planner([(10, 1)])(min(batch, 64))
+
+    with pytest.raises(InputError, match="does not grow with the batch"):
+        largest_batch(plan, 1000)
+
+
 @pytest.mark.parametrize("limit", [-1, 1.5])
 def test_a_limit_is_a_number_of_bytes(limit):
     """Anything but a whole number is refused."""

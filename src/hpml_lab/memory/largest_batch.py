@@ -100,6 +100,8 @@ def _equal_but_size(one: Event, other: Event) -> bool:
 
 _PROBES = (2, 4)
 _FASTER = 4  # growth factor of the search's steps
+_MOST = 2**36  # samples of a batch; a step that still fits does not grow with it
+_NO_LARGEST = "the plan's memory does not grow with the batch, so no batch is largest"
 
 Fits = Callable[[Timeline], bool]
 
@@ -146,7 +148,7 @@ def _predicted(few: Timeline, many: Timeline, limit_bytes: int) -> int:
         if more > less
     ]
     if not crossings:
-        raise InputError("the plan's memory does not grow with the batch, so no batch is largest")
+        raise InputError(_NO_LARGEST)
     return min(crossings)
 
 
@@ -158,6 +160,8 @@ def _last(fits: Callable[[int], bool], guess: int) -> int:
     least, step = most, 1
     while fits(least + step):
         least, step = least + step, _FASTER * step
+        if least > _MOST:
+            raise InputError(_NO_LARGEST)
     beyond = least + step
     while beyond - least > 1:
         middle = (least + beyond) // 2
