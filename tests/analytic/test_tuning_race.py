@@ -132,3 +132,45 @@ def test_drift_of_the_machine_cancels():
     recipe = race.run()
     assert recipe == {("precision", "bfloat16")}
     assert race.gain(recipe, PLAIN).ratio == pytest.approx(2, rel=0.002)
+
+
+def test_a_plain_loop_that_fails_once_is_measured_again():
+    """One trial of it is lost; the race goes on and names what helps."""
+    asked = []
+
+    def trial(config):
+        asked.append(config)
+        if config == PLAIN and asked.count(PLAIN) == 2:
+            return None
+        return 0.5 if config else 1.0
+
+    race = Race({"precision": ["bfloat16"]}, trial, lambda: len(asked) / 30)
+    assert race.run() == {("precision", "bfloat16")}
+
+
+def test_a_leader_that_fails_later_is_left():
+    """Twice as fast until its third trial, then never again: the race does not insist on it."""
+    asked = []
+
+    def trial(config):
+        asked.append(config)
+        fails = config and asked.count(config) > 2
+        return None if fails else {0: 1.0, 1: 0.5}[len(config)]
+
+    race = Race({"precision": ["bfloat16"]}, trial, lambda: len(asked) / 30)
+    race.run()
+    assert race.leader == PLAIN
+
+
+def test_what_needs_another_setting_is_taken_back_with_it():
+    """Without workers neither persistence nor prefetching remains, but compiling does."""
+    needs = {"persistent_workers", "prefetch_factor"}
+
+    def valid(config):
+        names = {name for name, _ in config}
+        return "workers" in names or not names & needs
+
+    pairs = {("compile_mode", "default"), ("workers", 2), ("persistent_workers", True),
+             ("prefetch_factor", 4)}  # fmt: skip
+    race = Race({}, lambda _config: 1.0, valid=valid, leader=frozenset(pairs))
+    assert race._taken_back("workers") == {("compile_mode", "default")}

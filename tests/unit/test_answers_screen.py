@@ -44,7 +44,7 @@ def test_one_process_never_tells_an_order():
     """However large the difference."""
     result = summary(batches([1.0], [0.1]))
     assert [line.brief.settle for line in result.lines] == ["3 processes"]
-    assert result.settle == ["Batch size: 3 processes"]
+    assert result.settle == ["Batch size: throughput: 3 processes"]
 
 
 def test_a_step_of_one_s_own_has_its_interval():

@@ -85,6 +85,16 @@ def test_text_names_what_is_odd_first():
     assert lines[5].split()[0] == "node07"
 
 
+def test_cases_of_one_unit_alone_do_not_hide_it():
+    """Half as fast in what all have; what it alone has tells nothing."""
+    runs = []
+    for run in slowed(healthy(5), "node04", 2.0):
+        own = {f"tests/own.py::test_{n}": Case((1.0,), {}) for n in range(30)}
+        cases = run.cases | own if run.unit == "node04" else run.cases
+        runs.append(Summary(**(vars(run) | {"cases": cases})))
+    assert {f.unit for f in fleet(runs).findings if f.what == "time"} == {"node04"}
+
+
 def test_a_ceiling_is_odd_too():
     """Half the memory bandwidth at the same times."""
     runs = [

@@ -58,6 +58,7 @@ def test_a_perfect_file_has_full_marks(mark, field):
         ("58.16 million", "open"),  # the ledger has no such number
         ("58,164,299 parameters", "open"),
         ("Many parameters.", "open"),
+        ("1e9999999 parameters, or 1e-9999999", "open"),
     ],
 )
 def test_a_statement_of_one_s_own_is_right_by_its_numbers_alone(mark, statement, word):

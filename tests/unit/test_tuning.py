@@ -267,7 +267,12 @@ def test_the_command_keeps_its_contract(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--budget", "0"], "budget 0 is no time; give seconds above 0, such as 120"),
+        (
+            ["--budget", "0"],
+            "budget 0 is no time; give seconds above 0, such as 120, and at most a week",
+        ),
+        (["--budget", "inf"], "budget inf is no time"),
+        (["--save", "a/b"], "a run cannot be saved as 'a/b'; give a name without '/'"),
         (["--steps", "0"], "--steps 0 is no training; give 1 or more"),
         (["--vary", "width"], "--vary 'width' is not NAME=VALUE"),
         (["--set", "depth=2"], "small has no setting 'depth'"),

@@ -11,6 +11,7 @@ from hpml_lab.claims.ledger import Claim, Verdict
 from hpml_lab.errors import InputError
 
 _LARGEST_FILE_BYTES = 4 << 20
+_MOST_DIGITS = 30  # before or after the point
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:[eE]-?\d+)?")
 
 
@@ -87,7 +88,9 @@ def _words(text: str) -> list[str]:
 
 def _numbers(text: str) -> Iterator[Decimal]:
     for match in _NUMBER.finditer(text):
-        yield Decimal(match[0].rstrip(",").replace(",", ""))
+        number = Decimal(match[0].rstrip(",").replace(",", ""))
+        if abs(number.adjusted()) <= _MOST_DIGITS:  # others are no answer to anything here
+            yield number
 
 
 def _is_among(stated: Decimal, right: list[Decimal]) -> bool:

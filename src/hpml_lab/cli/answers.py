@@ -40,7 +40,7 @@ def answers(
     if as_json:
         click.echo(json.dumps([asdict(table) for table in _tables(run, items)]))
     elif not run.benchmarks or not (tables := _tables(run, items)):
-        click.echo(_nothing(run))
+        click.echo(_nothing(run, items))
     elif items or all_tables:
         click.echo(terminal.render(tables))
     else:
@@ -66,7 +66,9 @@ def _tables(run: "Run", items: Sequence[str]) -> "list[Answer]":
     return [table for item in items for table in answers.tables_of(run, item)]
 
 
-def _nothing(run: "Run") -> str:
+def _nothing(run: "Run", items: Sequence[str]) -> str:
+    if run.benchmarks and items:
+        return f"This run has nothing for {', '.join(items)}."
     if run.benchmarks:
         return f"{len(run.benchmarks)} benchmarks without a record of ours; see: hpml-lab compare"
     return "No benchmark is in this run."

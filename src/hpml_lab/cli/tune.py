@@ -55,6 +55,8 @@ def tune(
 
     if steps is not None and steps < 1:
         raise InputError(f"--steps {steps} is no training; give 1 or more")
+    if not save or set(save) & {"/", "\0"}:
+        raise InputError(f"a run cannot be saved as {save!r}; give a name without '/'")
     name = workload or LAB
     function = workloads.workload(name)
     texts = dict(pair("--set", text) for text in settings)
@@ -69,7 +71,8 @@ def tune(
         name, function, parameters, budget_s=budget, vary=varied, keep=keep, steps=steps,
         say=lambda line: click.echo(line, err=True),
     )  # fmt: skip
+    # Printed first: what cannot be saved is not lost.
+    click.echo(json.dumps(tuned.record()) if as_json else render(tuned), nl=as_json)
     if tuned.logs:
         file = save_run(run_of(tuned, before), storage / identity().id, save)
         click.echo(f"Saved: {file}", err=True)
-    click.echo(json.dumps(tuned.record()) if as_json else render(tuned), nl=as_json)

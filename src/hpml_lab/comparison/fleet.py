@@ -9,6 +9,7 @@ equal, SC22), so a unit is compared with how much the others differ, not with a 
 """
 
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
@@ -92,9 +93,12 @@ def fleet(runs: Iterable[Summary], alpha: float = ALPHA) -> Fleet:
 def _units(units: Mapping[str, Sequence[Summary]]) -> list[Unit]:
     times = _relative({name: _times(runs) for name, runs in units.items()})
     ceilings = _relative({name: _ceilings(runs) for name, runs in units.items()})
+    counts = Counter(case for numbers in times.values() for case in numbers)
     result = []
     for name, runs in units.items():
-        of_all = {TIME: statistics.median(times[name].values())} if times[name] else {}
+        # A case that no other unit has is 0 from its own median.
+        shared = [v for case, v in times[name].items() if counts[case] > 1 or len(units) == 1]
+        of_all = {TIME: statistics.median(shared)} if shared else {}
         ratios = {what: exp(value) for what, value in (of_all | ceilings[name]).items()}
         result.append(Unit(name, len(runs), ratios))
     return sorted(result, key=lambda unit: -unit.ratios.get(TIME, 0.0))

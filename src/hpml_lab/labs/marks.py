@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from hpml_lab.claims.ledger import Claim, Verdict, ledger
 from hpml_lab.claims.student import StudentAnswer, is_right_answer, states
 from hpml_lab.labs.claim_decisions import decide
+from hpml_lab.runs.cases import measured
 from hpml_lab.runs.schema import Measurement, Run
 
 Word = Literal["right", "wrong", "open"]
@@ -76,14 +77,27 @@ def _values(quantity: str, run: Run) -> Iterator[str]:
     group, _, keys = quantity.partition(": ")
     cases = [b.measurement for b in run.benchmarks if b.group == group and b.measurement]
     for key in keys.split(", "):
-        values = [value for case in cases if (value := _value(case, key)) is not None]
+        values = [value for case in cases for value in _saved(case, key)]
         if values:
             yield f"{key} {min(values):,} to {max(values):,} in this run"
 
 
-def _value(case: Measurement, key: str) -> float | None:
+def _saved(case: Measurement, key: str) -> list[float]:
+    """Returns the values of a key such as ``counters.NAME`` or ``epochs[].parts.wait_s``."""
     field, _, name = key.partition(".")
-    saved: dict[str, Mapping[str, float]] = {
+    if field == "epochs[]":
+        values = [_attribute(epoch, name) for epoch in measured(case)]
+        return [value for value in values if isinstance(value, int | float)]
+    if field == "learning":
+        metrics = case.learning.metrics if case.learning else {}
+        return [value for member in metrics.get(name.rpartition(".")[2], []) for value in member]
+    known: dict[str, Mapping[str, float]] = {
         "counters": case.counters, "memory": case.memory, "stalls": case.stalls,
     }  # fmt: skip
-    return saved[field].get(name) if field in saved else None
+    return [known[field][name]] if field in known and name in known[field] else []
+
+
+def _attribute(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value

@@ -194,13 +194,13 @@ def _machine(run: Run) -> Iterator[str]:
 def _warnings(run: Run) -> Iterator[str]:
     names = told_apart(benchmark.fullname for benchmark in run.benchmarks)
     for answer in run_warnings.answers(run):
-        cases: dict[str, set[str]] = {}
-        for what, case, *_ in answer.rows:
-            cases.setdefault(what, set()).add(case)
-        for what, named in cases.items():
-            first, *others = sorted(named)
-            more = f" and {len(others)} more" if others else ""
-            yield f"{what}: {names.get(first, first)}{more}"
+        reasons: dict[str, dict[str, str]] = {}
+        for what, case, _process, why in answer.rows:
+            reasons.setdefault(what, {}).setdefault(case, why)
+        for what, by_case in reasons.items():
+            first, why = min(by_case.items())
+            more = f" (and {len(by_case) - 1} more cases)" if len(by_case) > 1 else ""
+            yield f"{what}: {names.get(first, first)}: {why}{more}"
 
 
 def _settle(lines: list[Line]) -> Iterator[str]:

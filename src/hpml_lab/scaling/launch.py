@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from hpml_lab.errors import MeasurementError
 
 _WORKER = "hpml_lab.scaling.worker"
@@ -78,9 +80,15 @@ def _environment(world: int) -> dict[str, str]:
 
 
 def _kill(agent: "subprocess.Popen[bytes]") -> None:
-    """Kills the agent; its ranks die with it, whatever they are doing."""
+    """Kills the agent and its ranks, which torchrun has put into sessions of their own."""
+    ranks: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        ranks = psutil.Process(agent.pid).children(recursive=True)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(agent.pid, signal.SIGKILL)
+    for rank in ranks:
+        with contextlib.suppress(psutil.Error):
+            rank.kill()
     agent.wait()
 
 

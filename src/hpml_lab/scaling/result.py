@@ -15,7 +15,7 @@ class Case:
         interval: Where one more launch would be (95 %); None with a single launch.
         efficiency: Step of one rank over this one.
         exposed_s: Seconds by which exchanging the gradients makes a step longer.
-        predicted_step_s: Step of one rank and the exchange; not overlapped on a CPU, whose
+        predicted_step_s: That of the first case and the exchange; not overlapped on a CPU, whose
             processors compute it themselves.
         peak_bytes: Peak of live bytes, by rank.
         predicted_peak_bytes: The same by the memory plan; None where there is none.
@@ -24,6 +24,7 @@ class Case:
         gradient_error: Largest difference of averaged gradients from those of one process,
             relative to the largest gradient; None for FSDP.
         failure: What happened; None where all ranks ended.
+        kept_s: Seconds of a step whose gradients are not exchanged.
     """
 
     world: int
@@ -37,6 +38,7 @@ class Case:
     straggler: int | None = None
     gradient_error: float | None = None
     failure: str | None = None
+    kept_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from hpml_lab.training.workload import Workload
 
 STRATEGIES, BACKENDS = ("ddp", "fsdp"), ("gloo", "nccl")
 _ROUNDS, _LAUNCHES = 15, 3
+_LONGEST_S = 7 * 24 * 3600.0
 _STRAGGLING = 1.05  # of the other ranks' median step
 
 
@@ -54,8 +55,8 @@ def scale(
         raise InputError(
             f"world {','.join(map(str, worlds))!r} is no number of ranks; give 1 or more"
         )
-    if not timeout_s > 0:
-        raise InputError(f"timeout {timeout_s:g} is no time; give seconds above 0")
+    if not 0 < timeout_s <= _LONGEST_S:
+        raise InputError(f"timeout {timeout_s:g} is no time; give seconds above 0, at most a week")
     job = {
         "workload": name, "parameters": dict(parameters), "strategy": strategy,
         "backend": backend, "rounds": _ROUNDS, "timeout_s": timeout_s,
@@ -97,7 +98,7 @@ def _case(
     kept = [median(map(max, zip(*(r["kept_s"] for r in ranks), strict=True))) for ranks in launches]
     step_s = median(steps)
     base_s = first.step_s if first and first.step_s else step_s
-    alone = first or Case(world)
+    alone_s = first.kept_s if first and first.kept_s else median(kept)
     exchange_s = median(_exchange_s(ranks[0]) for ranks in launches) if world > 1 else 0.0
     return Case(
         world=world,
@@ -105,7 +106,8 @@ def _case(
         interval=_interval(steps),
         efficiency=base_s / step_s,
         exposed_s=median(s - k for s, k in zip(steps, kept, strict=True)),
-        predicted_step_s=(alone.step_s or step_s) + exchange_s,
+        predicted_step_s=alone_s + exchange_s,
+        kept_s=median(kept),
         peak_bytes=tuple(max(ranks[i]["peak_bytes"] for ranks in launches) for i in range(world)),
         predicted_peak_bytes=planned,
         straggler=_straggler(launches[-1]),

@@ -60,14 +60,15 @@ def _die_with_parent() -> None:
 
 def _measured(job: dict[str, Any]) -> dict[str, Any]:
     """Returns the seconds of rounds with and without exchange, and what else this rank knows."""
-    device = _device()
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     _seed()
     step = built(workload(job["workload"]), job["parameters"])
     if not isinstance(step.model, nn.Module):
         raise InputError("several models are not scaled; give a workload of one model")
-    bare = step.model
+    bare, device = step.model, step.device
     alone = _gradients(step, bare)
-    step.model, local = _wrapped(bare, job["strategy"])
+    step.model, local = _wrapped(step, bare, job["strategy"])
     error = _largest_difference(alone, _gradients(step, bare)) if job["strategy"] == "ddp" else None
     clock = clock_for(device)
     latency_s, bytes_per_s = _all_reduce(clock, device)
@@ -86,30 +87,29 @@ def _measured(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _device() -> str:
-    if not torch.cuda.is_available():
-        return "cpu"
-    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    return "cuda"
-
-
 def _seed() -> None:
     random.seed(0)
     np.random.seed(0)  # a workload may use the global generator
     torch.manual_seed(0)
 
 
-def _wrapped(model: nn.Module, strategy: str) -> tuple[nn.Module, Callable[[], Any]]:
+def _wrapped(
+    step: TrainingStep, model: nn.Module, strategy: str
+) -> tuple[nn.Module, Callable[[], Any]]:
     """Returns the model over all ranks, and a context in which gradients are not exchanged."""
     if strategy == "ddp":
         parallel = DistributedDataParallel(model)
         return parallel, parallel.no_sync
+    from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
+    mesh = init_device_mesh(step.device, (dist.get_world_size(),))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
     for child in model.children():
         if any(True for _ in child.parameters()):
-            fully_shard(child)
-    sharded = fully_shard(model)
+            fully_shard(child, mesh=mesh)
+    sharded = fully_shard(model, mesh=mesh)
+    _rebind(step, names, dict(model.named_parameters()))
 
     @contextlib.contextmanager
     def local() -> Any:
@@ -120,9 +120,20 @@ def _wrapped(model: nn.Module, strategy: str) -> tuple[nn.Module, Callable[[], A
     return model, local
 
 
+def _rebind(step: TrainingStep, names: dict[int, str], shards: dict[str, nn.Parameter]) -> None:
+    """Makes the optimizers update the shards, which are new parameters."""
+    for optimizer in step.optimizers:
+        optimizer.state.clear()
+        for group in optimizer.param_groups:
+            group["params"] = [
+                shards[names[id(p)]] if id(p) in names else p for p in group["params"]
+            ]
+
+
 def _gradients(step: TrainingStep, model: nn.Module) -> list[torch.Tensor]:
     """Returns copies of the gradients of one step, whose update is undone."""
     before = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    _seed()  # dropout draws the same masks each time
     step()
     gradients = [p.grad.detach().clone() for p in model.parameters() if p.grad is not None]
     model.load_state_dict(before)
@@ -180,7 +191,8 @@ def _alive(step: TrainingStep, model: nn.Module, gradients: list[torch.Tensor]) 
     state = [v for o in step.optimizers for s in o.state.values() for v in s.values()]
     buckets = gradients if isinstance(step.model, DistributedDataParallel) else []
     alive = [*model.parameters(), *model.buffers(), *state, *tensors(step.batch), *buckets]
-    return sum(t.numel() * t.element_size() for t in alive if isinstance(t, torch.Tensor))
+    local = [t.to_local() if hasattr(t, "to_local") else t for t in alive]
+    return sum(t.numel() * t.element_size() for t in local if isinstance(t, torch.Tensor))
 
 
 if __name__ == "__main__":

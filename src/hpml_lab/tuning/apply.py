@@ -36,7 +36,10 @@ def applied(
         for name, value in config.items()
         if name not in (*_OF_TORCH, *_OF_STEP) and not is_of_loader(name)
     }
+    of_loader = {name: value for name, value in config.items() if is_of_loader(name)}
     step = built(function, {**parameters, **own})
+    if of_loader and not isinstance(step.loader, DataLoader):  # then the workload's own parameters
+        step = built(function, {**parameters, **own, **of_loader})
     if "threads" in config:  # after the workload, which may set it too
         torch.set_num_threads(config["threads"])
     if "float32_matmul_precision" in config:
@@ -48,7 +51,7 @@ def applied(
         step.precision = config["precision"]
     if "optimizer_implementation" in config:
         _implement(step, config["optimizer_implementation"])
-    if of_loader := {name: value for name, value in config.items() if is_of_loader(name)}:
+    if of_loader and isinstance(step.loader, DataLoader):
         step.loader = reloaded(step.loader, of_loader)
     if "compile_mode" in config:
         _compile(step, config["compile_mode"])
@@ -93,10 +96,10 @@ def reloaded(loader: Any, changes: Mapping[str, Any]) -> DataLoader[Any]:
 
 
 def _batching(loader: Any) -> dict[str, Any]:
-    if loader.batch_size is None and loader.batch_sampler is None:
-        return {"batch_size": None, "sampler": loader.sampler}
     if isinstance(loader.dataset, IterableDataset):
         return {"batch_size": loader.batch_size, "drop_last": loader.drop_last}
+    if loader.batch_size is None and loader.batch_sampler is None:
+        return {"batch_size": None, "sampler": loader.sampler}
     return {"batch_sampler": loader.batch_sampler}
 
 

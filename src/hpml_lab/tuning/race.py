@@ -116,7 +116,7 @@ class Race:
             if self._paired_with != self.leader and self._is_exploring:
                 self._paired_with = self.leader
                 self._measure([self.leader, *self._pairs()])
-                if self._move():
+                if self._fall_back() or self._move():
                     continue
             if self._turn >= self._next_look:
                 self._next_look = next(due for due in self._due if due > self._turn)
@@ -165,10 +165,12 @@ class Race:
         return self._valid_part(_without(self.leader, name))
 
     def _valid_part(self, config: Config) -> Config:
-        for pair in sorted(config, key=str):
-            if not self.valid(config) and self.valid(smaller := config - {pair}):
-                return smaller
-        return config if self.valid(config) else PLAIN
+        """Returns the configuration without the fewest settings that do not go together."""
+        for count in range(len(config) + 1):
+            for pairs in itertools.combinations(sorted(config, key=str), count):
+                if self.valid(smaller := config - set(pairs)):
+                    return smaller
+        return PLAIN
 
     def _measure(self, configs: Iterable[Config], until: float = 1.0) -> None:
         """Takes one turn: each configuration once, in random order."""
@@ -179,7 +181,7 @@ class Race:
                 break
             seconds = self.trial(config)
             if seconds is None:
-                self.failed.add(config)
+                self.failed |= {config} - {PLAIN}  # which has run: it may run again
             else:
                 self.logs.setdefault(config, {})[self._turn] = math.log(seconds)
         self._turn += 1
@@ -238,12 +240,17 @@ class Race:
         """Leads with the best of the others if the leader fails, as settings may fail together."""
         if self.leader not in self.failed:
             return False
-        return self._lead_with(max(self.logs, key=lambda config: self._mean_gain(config, PLAIN)))
+        left = [config for config in self.logs if config not in self.failed]
+        return self._lead_with(max(left, key=lambda c: self._mean_gain(c, PLAIN), default=PLAIN))
 
     def _move(self) -> bool:
         """Moves to the best neighbour if it is ahead; returns whether the leader moved."""
-        around = [c for c in self.logs if 1 <= _changed(c, self.leader) <= 2]
-        around = [c for c in around if self._differences(c, self.leader)]
+        around = [
+            c
+            for c in self.logs
+            if 1 <= _changed(c, self.leader) <= 2 and c not in self.failed
+            if self._differences(c, self.leader)
+        ]
         if not around:
             return False
         best = max(around, key=lambda config: self._mean_gain(config, self.leader))

@@ -93,7 +93,7 @@ class Space:
         """Returns the tolerance of a configuration: the widest of its settings."""
         known = {setting.name: setting.tolerance for setting in self.settings}
         widest = [known[name] for name, _ in config]
-        return None if None in widest else max([0.0, *filter(None, widest)])
+        return None if None in widest else max([EXACT, *filter(None, widest)])
 
     def setting(self, name: str) -> Setting:
         """Returns a setting by its name."""

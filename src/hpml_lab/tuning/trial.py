@@ -89,7 +89,7 @@ def facts(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     _seed()
     function = workload(name)
     step = applied(function, parameters, {})
-    own = has_setting(function, "batch_size")
+    batch = _batch_size(function, parameters)
     return {
         "device": step.device,
         "threads": torch.get_num_threads(),
@@ -100,19 +100,28 @@ def facts(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         "loader": isinstance(step.loader, DataLoader),
         "workers": getattr(step.loader, "num_workers", 0),
         "wait_share": _wait_share(step),
-        "batch_size": setting(function, parameters, "batch_size") if own else None,
-        "too_large": _too_large(function, parameters, step.device) if own else [],
+        "batch_size": batch,
+        "too_large": _too_large(function, parameters, step.device, batch) if batch else [],
         "compiles": unavailable("default", step.device) or "",
     }
 
 
-def _too_large(function: Workload, parameters: Mapping[str, Any], device: str) -> list[int]:
+def _batch_size(function: Workload, parameters: Mapping[str, Any]) -> int | None:
+    """Returns the workload's parameter of that name; None if it has none, or no number."""
+    if not has_setting(function, "batch_size"):
+        return None
+    value = setting(function, parameters, "batch_size")
+    return value if isinstance(value, int) else None
+
+
+def _too_large(
+    function: Workload, parameters: Mapping[str, Any], device: str, batch_size: int
+) -> list[int]:
     """Returns the batch sizes of which the plan says that they do not fit into the free memory."""
     on_gpu = device == "cuda"
     free = torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
-    own = setting(function, parameters, "batch_size")
     found = []
-    for size in larger_batches(own):
+    for size in larger_batches(batch_size):
         try:
             planned = plan_changed(function, {**parameters, "batch_size": size})
         except HpmlError:  # no plan: the trial itself will tell
@@ -128,7 +137,8 @@ def _seed() -> None:
 
 
 def _has_bfloat16() -> bool:
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    has_onednn = torch.backends.mkldnn.is_available()
+    return has_onednn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _implementations(step: TrainingStep) -> list[str]:

@@ -14,6 +14,7 @@ from hpml_lab.tuning.race import PLAIN, Config, Gain, Race, Value
 from hpml_lab.tuning.result import Failed, Kind, Measured, Tuned
 from hpml_lab.tuning.settings import Facts, Space, go_together, merged, space
 
+_LONGEST_S = 7 * 24 * 3600.0
 _LEAST_LIMIT_S = 20.0  # of a trial: importing torch alone takes seconds
 _LIMIT_SHARE = 1 / 6  # of the budget that one trial may take
 _ROUNDS_S, _ROUNDS_SHARE = 1.0, 1 / 200  # of a trial's rounds: at most, and of the budget
@@ -32,6 +33,7 @@ class _Tuning:
     began_s: float = field(default_factory=time.monotonic)
     space: Space = field(default_factory=Space)
     reference: dict[str, Any] = field(default_factory=dict)
+    reference_s: float = 0.0
     failed: list[Failed] = field(default_factory=list)
     starts_s: dict[Config, float] = field(default_factory=dict)
     trials: int = 0
@@ -43,7 +45,7 @@ class _Tuning:
 
     @property
     def limit_s(self) -> float:
-        return max(_LEAST_LIMIT_S, self.budget_s * _LIMIT_SHARE)
+        return max(_LEAST_LIMIT_S, self.budget_s * _LIMIT_SHARE, 2 * self.reference_s)
 
     def facts(self) -> Facts:
         try:
@@ -57,9 +59,16 @@ class _Tuning:
     def measure_reference(self) -> None:
         """Measures the plain loop, by whose losses all others are judged."""
         try:
+            began_s = time.monotonic()
             self.reference = self._measured(PLAIN, self._first_limit_s)
+            self.reference_s = time.monotonic() - began_s
         except TrialError as error:
             raise InputError(f"the plain loop of {self.name} does not run: {error}") from error
+        if not all(map(math.isfinite, self.reference["losses"])):
+            raise InputError(
+                f"the plain loop of {self.name} has a loss that is not finite; train with a lower "
+                "learning rate"
+            )
 
     @property
     def _first_limit_s(self) -> float:
@@ -133,8 +142,10 @@ def tune(
         InputError: for an unknown setting or a budget that is not above 0, or if the plain loop
             does not run.
     """
-    if not budget_s > 0:
-        raise InputError(f"budget {budget_s:g} is no time; give seconds above 0, such as 120")
+    if not 0 < budget_s <= _LONGEST_S:
+        raise InputError(
+            f"budget {budget_s:g} is no time; give seconds above 0, such as 120, and at most a week"
+        )
     run = _Tuning(name, parameters, budget_s, steps, say)
     say("reading what the training is ...")
     facts = run.facts()
@@ -198,6 +209,8 @@ def _named(config: Config) -> str:
 
 def _failed(config: Config, kind: Kind, message: str) -> Failed:
     pairs = sorted(config, key=str)
+    if not pairs:
+        return Failed("plain loop", None, kind, message)
     if len(pairs) == 1:
         return Failed(*pairs[0], kind, message)
     names, values = (" + ".join(map(str, part)) for part in zip(*pairs, strict=True))
