@@ -42,7 +42,7 @@ def test_the_best_settings_are_found_on_planted_machines():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "least"),
-    [({}, 0.95), ({"heavy": True}, 0.9), ({"noise": 0.01, "budget": 240}, 0.9)],
+    [({}, 0.95), ({"heavy": True}, 0.9), ({"noise": 0.01, "budget": 240}, 0.85)],
 )
 def test_a_thousand_planted_machines(options, least):
     """Within 2 % of the best; of the values tried at most 1 % are called helpful falsely."""
