@@ -118,7 +118,7 @@ def test_the_text_has_a_line_a_move():
     runs = history([0.020] * 39 + [0.022] * 21, name="nightly", dirty=True)
     text = render(trend(runs))
     assert (
-        "t.py::a  20.0 ms -> 22.0 ms (+10.0 %)  run 40 (0040_nightly), commit 0000000000 "
+        "a  20.0 ms -> 22.0 ms (+10.0 %)  run 40 (0040_nightly), commit 0000000000 "
         "and uncommitted changes, 2026-02-10\n"
     ) in text
     assert "box: 60 runs, 2026-01-02 to 2026-03-02\n" in text
@@ -129,7 +129,7 @@ def test_the_text_has_a_line_a_move():
 def test_the_text_names_counters_and_short_histories():
     """A counter's line has both values; short cases are counted."""
     text = render(trend(counted(1000, 2000)))
-    assert "t.py::a  graphs 1,000 -> 2,000  run 2 (0002_bench)" in text
+    assert "a  graphs 1,000 -> 2,000  run 2 (0002_bench)" in text
     assert "1 have fewer than 8 runs: nothing can be said of their seconds yet." in text
 
 
@@ -137,7 +137,7 @@ def test_names_cannot_reach_the_terminal():
     """Control characters of a run file are question marks in the text."""
     runs = [run(n, {"t.py::\x1b[31ma\n": Case((1.0,), {"\x07": n})}) for n in (1, 2)]
     text = render(trend(runs))
-    assert "t.py::?[31ma?  ? 1 -> 2" in text
+    assert "?[31ma?  ? 1 -> 2" in text
 
 
 def test_the_record_is_plain_json():

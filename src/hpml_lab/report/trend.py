@@ -5,10 +5,11 @@ from typing import Any
 
 from hpml_lab.comparison.trend import Change, CommonChange, Trend
 from hpml_lab.stats.change_points import FEWEST_VALUES
-from hpml_lab.text import printable, short
+from hpml_lab.text import printable, told_apart
 from hpml_lab.units import percent, seconds
 
 _SHORT_COMMIT = 10
+_LONGEST_STEM = 30
 
 
 def record(trend: Trend) -> dict[str, Any]:
@@ -58,6 +59,8 @@ def lines(trend: Trend) -> Iterator[str]:
     runs = f"{len(trend.runs):,} run{'' if len(trend.runs) == 1 else 's'}"
     yield f"{last.machine}: {runs}, {first.time:%Y-%m-%d} to {last.time:%Y-%m-%d}"
     yield ""
+    changed = [change.fullname for change in (*trend.moved, *trend.counters)]
+    names = told_apart([*changed, *trend.still, *trend.short])
     for shared in trend.shared:
         moved = f"{len(shared.cases):,} of {shared.judged:,} cases changed together"
         by = f"{moved} by {_signed(shared.ratio)} at {_where(shared)}"
@@ -65,10 +68,10 @@ def lines(trend: Trend) -> Iterator[str]:
     for change in trend.moved:
         levels = f"{seconds(change.before)} -> {seconds(change.after)}"
         sizes = f"{levels} ({_signed(change.after / change.before)})"
-        yield f"{short(change.fullname)}  {sizes}  {_where(change)}"
+        yield f"{names[change.fullname]}  {sizes}  {_where(change)}"
     for change in trend.counters:
         sizes = f"{change.before:,} -> {change.after:,}"
-        yield f"{short(change.fullname)}  {change.counter} {sizes}  {_where(change)}"
+        yield f"{names[change.fullname]}  {change.counter} {sizes}  {_where(change)}"
     if trend.shared or trend.moved or trend.counters:
         yield ""
     judged = len(trend.still) + len({change.fullname for change in trend.moved})
@@ -93,4 +96,6 @@ def _where(change: Change | CommonChange) -> str:
     commit = (change.run.commit or "unknown")[:_SHORT_COMMIT]
     changed = " and uncommitted changes" if change.run.dirty else ""
     day = f"{change.run.time:%Y-%m-%d}"
-    return f"run {change.number} ({change.run.path.stem}), commit {commit}{changed}, {day}"
+    stem = change.run.path.stem  # stock names hold the commit again
+    file = f" ({stem})" if len(stem) <= _LONGEST_STEM else ""
+    return f"run {change.number}{file}, commit {commit}{changed}, {day}"
