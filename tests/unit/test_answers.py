@@ -7,6 +7,7 @@ from hpml_lab.labs.answer import Answer
 from hpml_lab.labs.compile_modes.table import break_even_epoch
 from hpml_lab.report import terminal
 from hpml_lab.report.answers import answers
+from hpml_lab.runs.cases import alike
 from hpml_lab.runs.schema import Measurement
 from hpml_lab.units import MIB
 from support.runs import benchmark, epoch, recorded, run_of
@@ -260,3 +261,16 @@ def test_numbers_stand_right_and_words_left():
     """Columns of numbers are right-aligned, so that digits line up."""
     text = terminal.render([Answer("", "t", "s", ["k", "n"], [["a", "5"], ["b", "1,000"]])])
     assert "a       5\n" in text
+
+
+def test_shapes_of_a_batch_split_no_sweep_over_its_size():
+    """They follow from the size; where the size is the same, other shapes are another case."""
+    cases = [
+        benchmark("batch_size", seconds=[1.0], samples=size, batch_size=size, batch=f"f[{size}]")
+        for size in (16, 64)
+    ]
+    (result,) = answers(run_of(*cases))
+    assert [row[0] for row in result.rows] == ["16", "64"]
+    records = [case.measurement for case in cases]
+    assert len(alike(records, "batch_size", "images")) == 1
+    assert len(alike(records, "optimizer")) == 2
