@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,16 +32,13 @@ class RanksError(MeasurementError):
         self.kind = kind
 
 
-def run_ranks(
-    job: Mapping[str, Any], world: int, timeout_s: float, torchrun: Sequence[str] = ()
-) -> list[dict[str, Any]]:
+def run_ranks(job: Mapping[str, Any], world: int, timeout_s: float) -> list[dict[str, Any]]:
     """Runs a job in ranks on this node and returns the result of each.
 
     Args:
         job: As `worker` reads it, without its ``result``.
         world: Number of ranks.
         timeout_s: All ranks are killed after this many seconds.
-        torchrun: Further arguments of torchrun, such as those of several nodes.
 
     Raises:
         RanksError: if a rank fails, dies or stops, or they do not end in time.
@@ -49,25 +46,26 @@ def run_ranks(
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         path, result = Path(folder, "job.json"), Path(folder, "result.json")
         path.write_text(json.dumps(dict(job) | {"result": str(result)}))
-        own = [] if torchrun else ["--standalone", "--nproc-per-node", str(world)]
-        command = [sys.executable, "-m", "torch.distributed.run", *own, *torchrun]
+        torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(world)]
         agent = subprocess.Popen(  # noqa: S603 - our own module, in the same interpreter
-            [*command, "-m", _WORKER, str(path)],
+            [sys.executable, "-m", *torchrun, "-m", _WORKER, str(path)],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
             env=_environment(world),
             start_new_session=True,
         )
+        late = False
         try:
-            status = agent.wait(timeout_s)
+            agent.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            raise RanksError(
-                "timeout", f"{world} ranks did not end within {timeout_s:g} s"
-            ) from None
+            late = True
         finally:
             _kill(agent)
-        if status or not result.exists():
+        # Written when all ranks have measured: one that dies while it takes leave loses nothing.
+        if not result.exists() and late:
+            raise RanksError("timeout", f"{world} ranks did not end within {timeout_s:g} s")
+        if not result.exists():
             raise RanksError("failed", f"{world} ranks failed: {_reason(log)}")
         ranks: list[dict[str, Any]] = json.loads(result.read_text())
         return ranks

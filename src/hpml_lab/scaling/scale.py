@@ -10,11 +10,11 @@ from hpml_lab.memory.workload_plan import plan_changed
 from hpml_lab.scaling.launch import RanksError, run_ranks
 from hpml_lab.scaling.result import Case, Scaling
 from hpml_lab.stats.intervals import FEWEST_PROCESSES, prediction_interval
+from hpml_lab.theory.validation import check_limit_s
 from hpml_lab.training.workload import Workload
 
 STRATEGIES, BACKENDS = ("ddp", "fsdp"), ("gloo", "nccl")
 _ROUNDS, _LAUNCHES = 15, 3
-_LONGEST_S = 7 * 24 * 3600.0
 _STRAGGLING = 1.05  # of the other ranks' median step
 
 
@@ -27,7 +27,6 @@ def scale(
     strategy: str = "ddp",
     backend: str = "gloo",
     timeout_s: float = 300.0,
-    torchrun: Sequence[str] = (),
     say: Callable[[str], None] = lambda _line: None,
 ) -> Scaling:
     """Measures a workload over several numbers of ranks.
@@ -40,7 +39,6 @@ def scale(
         strategy: ``ddp`` or ``fsdp`` (FSDP2, each child of the model a shard).
         backend: ``gloo`` or ``nccl``.
         timeout_s: Seconds after which the ranks of a launch are killed.
-        torchrun: Further arguments of torchrun.
         say: Called with a line before each launch.
 
     Raises:
@@ -55,8 +53,7 @@ def scale(
         raise InputError(
             f"world {','.join(map(str, worlds))!r} is no number of ranks; give 1 or more"
         )
-    if not 0 < timeout_s <= _LONGEST_S:
-        raise InputError(f"timeout {timeout_s:g} is no time; give seconds above 0, at most a week")
+    check_limit_s("timeout", timeout_s)
     job = {
         "workload": name, "parameters": dict(parameters), "strategy": strategy,
         "backend": backend, "rounds": _ROUNDS, "timeout_s": timeout_s,
@@ -68,7 +65,7 @@ def scale(
             launches = []
             for number in range(1, _LAUNCHES + 1):
                 say(f"{world} {'rank' if world == 1 else 'ranks'}, launch {number} of {_LAUNCHES}")
-                launches.append(run_ranks(job, world, timeout_s, torchrun))
+                launches.append(run_ranks(job, world, timeout_s))
         except RanksError as error:
             cases.append(Case(world, failure=f"{error.kind}: {error}"))
             continue

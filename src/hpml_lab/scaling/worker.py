@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import json
 import os
-import random
 import signal
 import sys
 from collections.abc import Callable
@@ -20,18 +19,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from hpml_lab.errors import InputError
+from hpml_lab.files import atomic_write
 from hpml_lab.measure.clock import Clock, clock_for
 from hpml_lab.memory.readings import step_memory
 from hpml_lab.training.batches import tensors
 from hpml_lab.training.step import TrainingStep
-from hpml_lab.training.workload import built, workload
+from hpml_lab.training.workload import built, seed_generators, workload
 
 _WARM_UP = 3
 _SMALL_REPEATS, _LARGE_REPEATS = 20, 5  # of the all-reduces that give latency and bandwidth
@@ -48,7 +47,7 @@ def main(path: Path) -> None:
     gathered: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(gathered, result)
     if rank == 0:
-        Path(job["result"]).write_text(json.dumps(gathered))
+        atomic_write(Path(job["result"]), json.dumps(gathered).encode())
     dist.barrier()
     dist.destroy_process_group()
 
@@ -62,7 +61,7 @@ def _measured(job: dict[str, Any]) -> dict[str, Any]:
     """Returns the seconds of rounds with and without exchange, and what else this rank knows."""
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
-    _seed()
+    seed_generators()
     step = built(workload(job["workload"]), job["parameters"])
     if not isinstance(step.model, nn.Module):
         raise InputError("several models are not scaled; give a workload of one model")
@@ -85,12 +84,6 @@ def _measured(job: dict[str, Any]) -> dict[str, Any]:
         if device == "cpu"
         else peak["peak_allocated_bytes"],
     }
-
-
-def _seed() -> None:
-    random.seed(0)
-    np.random.seed(0)  # a workload may use the global generator
-    torch.manual_seed(0)
 
 
 def _wrapped(
@@ -133,7 +126,7 @@ def _rebind(step: TrainingStep, names: dict[int, str], shards: dict[str, nn.Para
 def _gradients(step: TrainingStep, model: nn.Module) -> list[torch.Tensor]:
     """Returns copies of the gradients of one step, whose update is undone."""
     before = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    _seed()  # dropout draws the same masks each time
+    seed_generators()  # dropout draws the same masks each time
     step()
     gradients = [p.grad.detach().clone() for p in model.parameters() if p.grad is not None]
     model.load_state_dict(before)

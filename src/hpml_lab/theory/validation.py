@@ -64,3 +64,17 @@ def check_not_negative(what: str, value: SupportsFloat) -> float:
     if not 0 <= float(value) < math.inf:
         raise InputError(f"{what} is {value!r}; it must be finite and 0 or more")
     return float(value)
+
+
+_LONGEST_S = 7 * 24 * 3600.0  # what waits for a process overflows beyond 24 days
+
+
+def check_limit_s(name: str, seconds: float) -> float:
+    """Returns a time limit.
+
+    Raises:
+        InputError: unless it is above 0 and at most a week.
+    """
+    if not 0 < seconds <= _LONGEST_S:
+        raise InputError(f"{name} {seconds:g} is no time; give seconds above 0, at most a week")
+    return seconds

@@ -4,12 +4,16 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import random
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import numpy as np
+import torch
 
 from hpml_lab.errors import HpmlError, InputError
 from hpml_lab.training.refusals import BY_VALUE, reason
@@ -134,6 +138,13 @@ def built(function: Workload, settings: Mapping[str, Any]) -> TrainingStep:
             f"{_name(function)} returned a {type(step).__name__}; a workload returns a TrainingStep"
         )
     return step
+
+
+def seed_generators() -> None:
+    """Sets all random generators that a workload may use, so that each process builds the same."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 def has_setting(function: Workload, name: str) -> bool:

@@ -13,14 +13,8 @@ from hpml_lab.tuning.result import NotTried
 # Largest relative difference of the mean of the first losses from that of the plain loop. Layout,
 # threads and fusion round otherwise; bfloat16 has 8 bits. None: other samples, so other losses.
 EXACT, ROUNDED = 0.01, 0.05
-_LOADER = (
-    "workers",
-    "persistent_workers",
-    "pin_memory",
-    "prefetch_factor",
-    "multiprocessing_context",
-)
-_NEEDS_WORKERS = ("persistent_workers", "prefetch_factor", "multiprocessing_context")
+_LOADER = ("workers", "persistent_workers", "pin_memory", "prefetch_factor")
+_NEEDS_WORKERS = ("persistent_workers", "prefetch_factor")
 _LITTLE = 0.02  # share of a step that is worth trying to save
 
 

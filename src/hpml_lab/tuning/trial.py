@@ -1,6 +1,5 @@
 """One trial: a configuration of a training, built and timed in a fresh process."""
 
-import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +18,7 @@ from hpml_lab.measure.stopping import UntilPrecise
 from hpml_lab.memory.workload_plan import plan_changed
 from hpml_lab.training.backends import unavailable
 from hpml_lab.training.step import TrainingStep
-from hpml_lab.training.workload import Workload, has_setting, setting, workload
+from hpml_lab.training.workload import Workload, has_setting, seed_generators, setting, workload
 from hpml_lab.tuning.apply import LoadedSteps, applied
 from hpml_lab.tuning.settings import larger_batches
 
@@ -43,7 +42,7 @@ def measure(
         ``sample_s`` (seconds of a sample), ``samples`` of a step, ``start_s`` (seconds of building
         it and of its first step more than of a later one), ``losses``, and ``disturbed``.
     """
-    _seed()
+    seed_generators()
     began_s = time.perf_counter()
     step = applied(workload(name), parameters, config)
     take: Callable[[], torch.Tensor] = step if step.loader is None else LoadedSteps(step)
@@ -86,7 +85,7 @@ def _loaded(take: LoadedSteps, seconds: float, waiting: Waiting) -> tuple[float,
 
 def facts(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what a workload tells about itself; see `settings.Facts`."""
-    _seed()
+    seed_generators()
     function = workload(name)
     step = applied(function, parameters, {})
     batch = _batch_size(function, parameters)
@@ -128,12 +127,6 @@ def _too_large(
             continue
         found += [size] if planned.peak_bytes > free else []
     return found
-
-
-def _seed() -> None:
-    random.seed(0)
-    np.random.seed(0)  # a workload may use the global generator
-    torch.manual_seed(0)
 
 
 def _has_bfloat16() -> bool:

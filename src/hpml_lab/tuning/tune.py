@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hpml_lab.errors import InputError
+from hpml_lab.theory.validation import check_limit_s
 from hpml_lab.training.workload import Workload
 from hpml_lab.tuning import trial
 from hpml_lab.tuning.process import TrialError, in_process
@@ -14,7 +15,6 @@ from hpml_lab.tuning.race import PLAIN, Config, Gain, Race, Value
 from hpml_lab.tuning.result import Failed, Kind, Measured, Tuned
 from hpml_lab.tuning.settings import Facts, Space, go_together, merged, space
 
-_LONGEST_S = 7 * 24 * 3600.0
 _LEAST_LIMIT_S = 20.0  # of a trial: importing torch alone takes seconds
 _LIMIT_SHARE = 1 / 6  # of the budget that one trial may take
 _ROUNDS_S, _ROUNDS_SHARE = 1.0, 1 / 200  # of a trial's rounds: at most, and of the budget
@@ -142,10 +142,7 @@ def tune(
         InputError: for an unknown setting or a budget that is not above 0, or if the plain loop
             does not run.
     """
-    if not 0 < budget_s <= _LONGEST_S:
-        raise InputError(
-            f"budget {budget_s:g} is no time; give seconds above 0, such as 120, and at most a week"
-        )
+    check_limit_s("budget", budget_s)
     run = _Tuning(name, parameters, budget_s, steps, say)
     say("reading what the training is ...")
     facts = run.facts()

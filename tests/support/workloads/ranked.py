@@ -1,5 +1,6 @@
 """A small training for `hpml-lab scale`, with a parameter that makes its second rank fail."""
 
+import atexit
 import os
 import signal
 import time
@@ -19,6 +20,8 @@ def small(width=64, fault="none"):
             os.kill(os.getpid(), signal.SIGSTOP)
         if fault == "slow":
             time.sleep(600)
+        if fault == "leaving":
+            atexit.register(os.abort)
         if fault == "other":
             width += 1
         if fault == "raise":
