@@ -2,6 +2,10 @@
 
 import json
 import math
+import multiprocessing
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,8 +28,8 @@ from support.workloads.tuned import small
 NAME = f"{Path(__file__).parents[1] / 'support/workloads/tuned.py'}:small"
 FACTS = Facts(
     device="cpu", threads=4, bfloat16=True, convolutions=True, optimizers=["foreach", "fused"],
-    optimizer_share=0.2, loader=True, workers=0, wait_share=0.3, batch_size=8, too_large=[],
-    compiles="",
+    optimizer_share=0.2, loader=True, workers=0, context="spawn", wait_share=0.3,
+    batch_size=8, too_large=[], compiles="",
 )  # fmt: skip
 
 
@@ -50,6 +54,7 @@ def test_all_settings_are_tried_where_they_may_win():
         ({"convolutions": False}, "memory_format", "no convolution of images"),
         ({"bfloat16": False}, "precision", "this processor has no arithmetic in bfloat16"),
         ({"optimizer_share": 0.01}, "optimizer_implementation", "the optimizer takes 1.0% of"),
+        ({"context": "fork"}, "multiprocessing_context", "fork already starts workers fastest"),
         ({"wait_share": 0.01}, "workers", "the training waits for 1.0% of the time"),
         ({"too_large": [32]}, "batch_size", "the memory plan says that it does not fit"),
         ({"compiles": "no g++"}, "compile_mode", "no g++"),
@@ -160,6 +165,12 @@ def test_a_trial_that_hangs_costs_its_limit_alone():
     assert error.value.kind == "timeout"
 
 
+def test_loader_workers_of_a_trial_start_as_in_the_user_s_program():
+    """A child of a fork server would start them by a server of its own."""
+    started = in_process(multiprocessing.get_start_method, timeout_s=60)
+    assert started == multiprocessing.get_start_method()
+
+
 def test_a_trial_measures_the_step_and_its_first_losses():
     """Five losses, the same in every process."""
     first, second = (in_process(measure, NAME, {}, {}, 0.05, timeout_s=120) for _ in range(2))
@@ -240,6 +251,25 @@ def test_a_saved_tuning_is_answered_and_drawn():
         ("plain loop", 1.0), ("threads=1 alone", 1.25), ("precision=bfloat16 alone", 2.0),
         ("recipe", 4.0),
     ]  # fmt: skip
+
+
+def test_ctrl_c_prints_what_is_known(tmp_path):
+    """In the middle of the race; the exit status is that of a result, and no trial is left."""
+    command = [sys.executable, "-m", "hpml_lab.cli", "tune", NAME, "--budget", "600", "--json"]
+    keep = ["--keep", "compile_mode", "--storage", str(tmp_path)]
+    with subprocess.Popen(
+        [*command, *keep], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as tuning:
+        trials = (line for line in tuning.stderr if " s of 600 " in line)
+        for _, _ in zip(range(4), trials, strict=False):
+            pass
+        tuning.send_signal(signal.SIGINT)
+        out, errors = tuning.communicate(timeout=120)
+    record = json.loads(out)
+    assert record["interrupted"]
+    assert record["trials"] >= 3
+    assert record["spent_s"] < 600
+    assert "Traceback" not in errors
 
 
 @pytest.mark.slow

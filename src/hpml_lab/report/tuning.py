@@ -19,6 +19,7 @@ _SNIPPETS = {
     "workers": "DataLoader(..., num_workers={value})",
     "persistent_workers": "DataLoader(..., persistent_workers={value})",
     "prefetch_factor": "DataLoader(..., prefetch_factor={value})",
+    "multiprocessing_context": 'DataLoader(..., multiprocessing_context="{value}")',
     "pin_memory": "DataLoader(..., pin_memory={value})",
 }
 

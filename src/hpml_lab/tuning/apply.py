@@ -90,7 +90,9 @@ def reloaded(loader: Any, changes: Mapping[str, Any]) -> DataLoader[Any]:
             "timeout": loader.timeout or 120,
             "persistent_workers": changes.get("persistent_workers", loader.persistent_workers),
             "prefetch_factor": changes.get("prefetch_factor", loader.prefetch_factor),
-            "multiprocessing_context": loader.multiprocessing_context,
+            "multiprocessing_context": changes.get(
+                "multiprocessing_context", loader.multiprocessing_context
+            ),
         }
     return QuietLoader(loader.dataset, **_batching(loader), **options)
 

@@ -49,7 +49,10 @@ def in_process(job: Callable[..., Any], *arguments: Any, timeout_s: float) -> An
     context.set_forkserver_preload(["hpml_lab.tuning.trial"])
     receiver, sender = context.Pipe(duplex=False)
     with tempfile.NamedTemporaryFile() as log:
-        process = context.Process(target=_run, args=(sender, log.name, timeout_s, job, arguments))
+        usual = multiprocessing.get_start_method()
+        process = context.Process(
+            target=_run, args=(sender, log.name, timeout_s, usual, job, arguments)
+        )
         process.start()
         sender.close()
         try:
@@ -79,8 +82,15 @@ def _answer(receiver: Connection) -> tuple[bool, Any] | None:
 
 
 def _run(
-    sender: Connection, log: str, timeout_s: float, job: Callable[..., Any], arguments: Any
+    sender: Connection,
+    log: str,
+    timeout_s: float,
+    start_method: str,
+    job: Callable[..., Any],
+    arguments: Any,
 ) -> None:
+    # A child has its parent's method by default; loader workers start as in the user's program.
+    multiprocessing.set_start_method(start_method, force=True)
     os.setsid()  # so that loader workers die with it, and Ctrl-C reaches the parent alone
     output = os.open(log, os.O_WRONLY)
     for stream in (1, 2):

@@ -13,8 +13,9 @@ from hpml_lab.tuning.result import NotTried
 # Largest relative difference of the mean of the first losses from that of the plain loop. Layout,
 # threads and fusion round otherwise; bfloat16 has 8 bits. None: other samples, so other losses.
 EXACT, ROUNDED = 0.01, 0.05
-_LOADER = ("workers", "persistent_workers", "pin_memory", "prefetch_factor")
-_NEEDS_WORKERS = ("persistent_workers", "prefetch_factor")
+_NEEDS_WORKERS = ("persistent_workers", "prefetch_factor", "multiprocessing_context")
+_LOADER = ("workers", "pin_memory", *_NEEDS_WORKERS)
+_OTHER_CONTEXTS = {"fork": ["forkserver"], "forkserver": ["fork"], "spawn": ["fork", "forkserver"]}
 _LITTLE = 0.02  # share of a step that is worth trying to save
 
 
@@ -31,6 +32,7 @@ class Facts:
         optimizer_share: Share of a step that the optimizer takes.
         loader: Whether batches come from a `torch.utils.data.DataLoader`.
         workers: Its worker processes.
+        context: How they start: ``fork``, ``forkserver`` or ``spawn``.
         wait_share: Share of the time that the training waits for it.
         batch_size: The workload's parameter of that name; None without one.
         too_large: Batch sizes of which the memory plan says that they do not fit.
@@ -45,6 +47,7 @@ class Facts:
     optimizer_share: float
     loader: bool
     workers: int
+    context: str
     wait_share: float
     batch_size: int | None
     too_large: Sequence[int]
@@ -174,6 +177,8 @@ def _loader(facts: Facts) -> Iterator[tuple[Setting, str]]:
     yield Setting("workers", list(dict.fromkeys(counts)), ROUNDED), small
     yield Setting("persistent_workers", [True], ROUNDED), small
     yield Setting("prefetch_factor", [4, 8], ROUNDED), small
+    forked = "fork already starts workers fastest" if facts.context == "fork" else small
+    yield Setting("multiprocessing_context", _OTHER_CONTEXTS[facts.context], ROUNDED), forked
     pinned = "no accelerator to copy to" if facts.device == "cpu" else ""
     yield Setting("pin_memory", [True], ROUNDED), pinned
 

@@ -1,5 +1,6 @@
 """One trial: a configuration of a training, built and timed in a fresh process."""
 
+import multiprocessing
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -98,11 +99,18 @@ def facts(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         "optimizer_share": _optimizer_share(step),
         "loader": isinstance(step.loader, DataLoader),
         "workers": getattr(step.loader, "num_workers", 0),
+        "context": _context(step.loader),
         "wait_share": _wait_share(step),
         "batch_size": batch,
         "too_large": _too_large(function, parameters, step.device, batch) if batch else [],
         "compiles": unavailable("default", step.device) or "",
     }
+
+
+def _context(loader: Any) -> str:
+    """Returns how a loader's workers start: as it says, or as Python does by default."""
+    context = getattr(loader, "multiprocessing_context", None) or multiprocessing.get_context()
+    return str(context.get_start_method())
 
 
 def _batch_size(function: Workload, parameters: Mapping[str, Any]) -> int | None:
