@@ -13,7 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import (
+    TorchDispatchMode,
+    is_traceable_wrapper_subclass,
+    is_traceable_wrapper_subclass_type,
+)
 from torch.utils.hooks import RemovableHandle
 
 from hpml_lab.errors import MemoryLimitError
@@ -164,6 +168,7 @@ class AllocationTracker(TorchDispatchMode):
         self._limit_bytes = limit_bytes
         self._layers = LayerTrace(model)
         self._parameters = list(model.parameters())
+        self._is_sharded = any(map(is_traceable_wrapper_subclass, self._parameters))
         self._optimizers = optimizers
         self._hooks: list[Any] = []
         self._updating = False
@@ -199,9 +204,12 @@ class AllocationTracker(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs an operator and records its allocations."""
+        if any(is_traceable_wrapper_subclass_type(kind) for kind in types):
+            return NotImplemented  # the operators inside the wrapper are dispatched in turn
         if func is _QUESTION:
             return func(*args)
         self._place(func, args)
+        self._note_resized()
         results = self.call(func, args, kwargs or {})
         self._note_all(results)
         return results
@@ -265,6 +273,15 @@ class AllocationTracker(TorchDispatchMode):
         elif isinstance(results, tuple | list):
             for result in results:
                 self._note_all(result)
+
+    def _note_resized(self) -> None:
+        """Notes storages that were resized by no operator, as FSDP frees gathered parameters."""
+        if not self._is_sharded:
+            return
+        for key, (block, size, reference) in list(self._watched.items()):
+            storage = reference()
+            if storage is not None and storage.nbytes() != size:
+                self._watch(storage, key, storage.nbytes(), block)
 
     def _note(self, tensor: Tensor) -> int | None:
         if self.recorder.phase == "optimizer" and not tensor.dim():

@@ -143,8 +143,10 @@ def strided(tensor: Any) -> Iterator[Tensor]:
     """
     if is_traceable_wrapper_subclass(tensor):
         names, _ = tensor.__tensor_flatten__()
-        for name in names:
-            yield from strided(getattr(tensor, name))
+        parts = (getattr(tensor, name) for name in names)
+        for part in parts:
+            if isinstance(part, Tensor):  # a distributed tensor has its mesh among them
+                yield from strided(part)
     elif tensor.layout == torch.sparse_coo:
         yield from (tensor._indices(), tensor._values())
     elif tensor.layout in _COMPRESSED:
