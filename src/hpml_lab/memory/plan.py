@@ -9,6 +9,7 @@ from hpml_lab.memory.fitting import Device, Fit, fit, fits
 from hpml_lab.memory.largest_batch import Batches, largest_batch
 from hpml_lab.memory.optimizer_step import Step, with_optimizer
 from hpml_lab.memory.timeline import Timeline
+from hpml_lab.theory.data_parallel import Gradient
 from hpml_lab.theory.optimizers import Parameters, sizes
 
 
@@ -32,6 +33,8 @@ class Plan:
         left_out: Operators that multiply, or may, and are not in the FLOP.
         products: Paths of the linear layers, whose matrix products have a workspace on a GPU.
         counters: Number of step counters of its optimizers on a GPU, see `gpu`.
+        gradients: Every gradient by its parameter's name, in the order in which they are ready; the
+            share of the work is that of the FLOP.
         timeline: Live blocks over the step.
     """
 
@@ -50,6 +53,7 @@ class Plan:
     left_out: tuple[str, ...]
     products: tuple[str, ...]
     counters: int
+    gradients: dict[str, Gradient]
     timeline: Timeline
 
     def fit(self, device: Device) -> Fit:
@@ -63,7 +67,7 @@ class Plan:
         return {name: getattr(self, name) for name in names}
 
 
-_NOT_NUMBERS = frozenset({"samples", "left_out", "products", "counters", "timeline"})
+_NOT_NUMBERS = frozenset({"samples", "left_out", "products", "counters", "gradients", "timeline"})
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Memory plan of any declared step: two steps of it on tensors without storage."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from hpml_lab.errors import InputError
@@ -14,6 +15,7 @@ from hpml_lab.memory.largest_batch import Batches, largest_batch
 from hpml_lab.memory.module_plan import ShapeTracker
 from hpml_lab.memory.plan import Plan
 from hpml_lab.memory.timeline import Timeline
+from hpml_lab.theory.data_parallel import Gradient
 from hpml_lab.training.batches import mapped, tensors
 from hpml_lab.training.flops import OperatorCounter
 from hpml_lab.training.optimizers import optimizer_state
@@ -63,12 +65,32 @@ def plan_changed(
         step.scaler = step.scaler and _Scaler(step.device)
         _fetch(step, mode)
         with readable(step):
-            with OperatorCounter() as counter:
+            with OperatorCounter() as counter, _noted(step, counter) as ready:
                 step()
             _refuse_sparse(step)
             _fill(step)
             timeline = _watched(step)
-    return _plan(step, counter, timeline)
+    return _plan(step, counter, ready, timeline)
+
+
+@contextmanager
+def _noted(step: TrainingStep, counter: OperatorCounter) -> Iterator[dict[str, tuple[int, int]]]:
+    """Notes the bytes of each gradient and the FLOP before it, in the order of the gradients."""
+    ready: dict[str, tuple[int, int]] = {}
+
+    def note(name: str) -> Callable[[Tensor], None]:
+        return lambda parameter: ready.update({name: (parameter.nbytes, counter.flops)})
+
+    hooks = [
+        parameter.register_post_accumulate_grad_hook(note(name))
+        for name, parameter in _model(step).named_parameters()
+        if parameter.requires_grad
+    ]
+    try:
+        yield ready
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def as_on_gpu(step: TrainingStep) -> None:
@@ -174,7 +196,12 @@ def _model(step: TrainingStep) -> nn.Module:
     return step.models[0] if len(step.models) == 1 else nn.ModuleList(step.models)
 
 
-def _plan(step: TrainingStep, counter: OperatorCounter, timeline: Timeline) -> Plan:
+def _plan(
+    step: TrainingStep,
+    counter: OperatorCounter,
+    ready: Mapping[str, tuple[int, int]],
+    timeline: Timeline,
+) -> Plan:
     held = {id(p): p for model in step.models for p in model.parameters()}.values()
     updating = [moment for moment in timeline.moments() if moment.phase == "optimizer"]
     samples = step.samples
@@ -196,8 +223,16 @@ def _plan(step: TrainingStep, counter: OperatorCounter, timeline: Timeline) -> P
         left_out=tuple(sorted(counter.left_out)),
         products=tuple(_products(step)),
         counters=sum(map(_counters, step.optimizers)),
+        gradients=_gradients(ready, counter.flops),
         timeline=timeline,
     )
+
+
+def _gradients(ready: Mapping[str, tuple[int, int]], flops: int) -> dict[str, Gradient]:
+    """Returns when each gradient is ready, by FLOP; all at the end if none are counted."""
+    return {
+        name: Gradient(size, done / flops if flops else 1.0) for name, (size, done) in ready.items()
+    }
 
 
 def _products(step: TrainingStep) -> Iterator[str]:

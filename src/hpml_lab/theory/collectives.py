@@ -1,4 +1,4 @@
-"""Times of collective operations, and of a step that exchanges gradients while it computes.
+"""Times of collective operations, and of exchanges that run beside a computation.
 
 A message of m bytes takes alpha + m / beta between two ranks: a latency and a bandwidth
 (R. Hockney: The communication challenge for MPP. Parallel Computing 20, 1994). An all-reduce over
@@ -8,7 +8,8 @@ n ranks takes
     tree    2 ceil(log2 n) (alpha + m / beta)
 
 (R. Thakur, R. Rabenseifner, W. Gropp: Optimization of collective communication operations in MPICH.
-IJHPCA 19, 2005). A ring moves the fewest bytes, a tree takes the fewest messages.
+IJHPCA 19, 2005). A ring moves the fewest bytes, a tree takes the fewest messages. An all-gather and
+a reduce-scatter are the two halves of a ring.
 
 Gradients are exchanged in buckets, one after the other, each as soon as it is computed. Bucket i is
 ready at r_i and takes c_i. It ends at e_i = max(r_i, e_(i-1)) + c_i, so the last one ends at the
@@ -40,6 +41,33 @@ def tree_all_reduce_s(size_bytes: float, ranks: int, latency_s: float, bytes_per
     """
     n = _checked(size_bytes, ranks, latency_s, bytes_per_s)
     return 2 * math.ceil(math.log2(n)) * (latency_s + size_bytes / bytes_per_s)
+
+
+def all_reduce_s(size_bytes: float, ranks: int, latency_s: float, bytes_per_s: float) -> float:
+    """Returns the seconds of the faster one of ring and tree, as libraries choose it by size.
+
+    Raises:
+        InputError: as `ring_all_reduce_s`.
+    """
+    return min(
+        ring_all_reduce_s(size_bytes, ranks, latency_s, bytes_per_s),
+        tree_all_reduce_s(size_bytes, ranks, latency_s, bytes_per_s),
+    )
+
+
+def all_gather_s(size_bytes: float, ranks: int, latency_s: float, bytes_per_s: float) -> float:
+    """Returns the seconds of an all-gather or a reduce-scatter over a ring.
+
+    Args:
+        size_bytes: Bytes of the whole, of which each rank has its share.
+        ranks: Number of ranks.
+        latency_s: Seconds of an empty message.
+        bytes_per_s: Bandwidth of a link.
+
+    Raises:
+        InputError: as `ring_all_reduce_s`.
+    """
+    return ring_all_reduce_s(size_bytes, ranks, latency_s, bytes_per_s) / 2
 
 
 def overlapped_end_s(ready_s: Sequence[float], cost_s: Sequence[float]) -> float:
