@@ -1,15 +1,18 @@
 """A training over several ranks: efficiency, exchange, memory, and ranks that fail."""
 
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
 from hpml_lab.report.scaling import render
-from hpml_lab.scaling.launch import RanksError, run_ranks
+from hpml_lab.scaling.launch import Nodes, RanksError, run_ranks
+from hpml_lab.scaling.planned import rank_peak_bytes
 from hpml_lab.scaling.result import Case, Scaling
-from hpml_lab.scaling.scale import scale
+from hpml_lab.scaling.scale import Setup, scale
 from support.workloads.ranked import small
 
 NAME = f"{Path(__file__).parents[1] / 'support/workloads/ranked.py'}:small"
@@ -66,11 +69,48 @@ def test_a_rank_that_stops_costs_the_timeout_alone():
     assert not ranks_running()
 
 
+def test_two_nodes_share_the_ranks():
+    """Each node starts one rank, they meet at a port, and each node has the result of both."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        nodes = Nodes(2, f"localhost:{free.getsockname()[1]}")
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(run_ranks, JOB, 2, 120, nodes) for _ in range(2)]
+        first, second = (job.result() for job in jobs)
+    assert first == second
+    assert len(first) == 2
+    assert first[0]["gradient_error"] <= 1e-6
+
+
+def test_a_port_that_is_taken_is_one_failure():
+    """By something that is no meeting place; within the timeout, and nothing is left."""
+    with socket.create_server(("localhost", 0)) as taken:
+        nodes = Nodes(2, f"localhost:{taken.getsockname()[1]}")
+        with pytest.raises(RanksError, match="2 ranks") as error:
+            run_ranks(JOB, 2, 20, nodes)
+    assert error.value.kind in {"failed", "timeout"}
+    assert not ranks_running()
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_sharded_rank_holds_what_is_planned(ranks):
+    """Shards, gathered parameters, scattered gradients. Gloo's threads copy what they reduce.
+
+    How many of these copies are alive at the peak is chance; all together are the gradients.
+    """
+    job = JOB | {"strategy": "fsdp", "parameters": {"width": 4096}}
+    measured = run_ranks(job, ranks, 120)[0]
+    planned = rank_peak_bytes(small, {"width": 4096}, "fsdp", ranks)
+    copied = measured["gradient_bytes"] if ranks > 1 else 0
+    assert planned <= measured["peak_bytes"] <= planned + copied + 64
+
+
 def rank(exchanged, kept, **known):
     """Returns what one rank reports."""
     return {
         "exchanged_s": [exchanged] * 3, "kept_s": [kept] * 3, "latency_s": 0.01,
-        "bytes_per_s": 1e9, "gradient_bytes": 10**8, "gradient_error": 0.0, "peak_bytes": 100,
+        "exchange_s": 0.2, "bytes_per_s": 1e9, "gradient_bytes": 10**8, "gradient_error": 0.0,
+        "peak_bytes": 100,
     } | known  # fmt: skip
 
 
@@ -78,7 +118,7 @@ def rank(exchanged, kept, **known):
 def faked(monkeypatch):
     """Replaces launches by reports made up so that the answer is known."""
 
-    def launch(_job, world, _timeout_s):
+    def launch(_job, world, *_others):
         if world == 4:
             raise RanksError("timeout", "4 ranks did not end within 5 s")
         return [rank(1.0, 1.0)] if world == 1 else [rank(1.2, 1.0), rank(1.25, 1.1)]
@@ -100,6 +140,22 @@ def test_cases_are_worked_out_of_the_slowest_rank():
 
 
 @pytest.mark.usefixtures("faked")
+def test_a_shared_batch_is_judged_per_rank():
+    """1.25 s for half the work that took 1 s: 40 %; half a step and the exchange are predicted."""
+    two = scale(NAME, small, {}, [1, 2], Setup(strong=True)).cases[1]
+    assert two.efficiency == pytest.approx(0.4)
+    assert two.predicted_step_s == pytest.approx(0.61)
+
+
+@pytest.mark.usefixtures("faked")
+def test_links_are_worked_out_of_the_all_reduce():
+    """A tree of two messages in 10 ms, and a ring of two halves at 1 GB/s."""
+    two = scale(NAME, small, {}, [2]).cases[0]
+    assert two.latency_s == pytest.approx(0.005)
+    assert two.bytes_per_s == pytest.approx(1e9)
+
+
+@pytest.mark.usefixtures("faked")
 def test_the_plan_has_the_buckets():
     """The plan of the step and one more copy of all gradients, 9,488 bytes."""
     from hpml_lab import plan
@@ -114,7 +170,7 @@ def test_text_has_a_row_for_each_number_of_ranks():
         Case(1, 1.0, (0.9, 1.1), 1.0, 0.0, 1.0, (2**20,), 2**20),
         Case(2, failure="timeout: 2 ranks did not end within 5 s"),
     ]
-    text = render(Scaling("t.py:make", "ddp", "gloo", cases))
+    text = render(Scaling("t.py:make", "ddp", "gloo", False, cases))
     assert "2 ranks: timeout: 2 ranks did not end within 5 s" in text
     assert "100 %" in text.replace("100.0 %", "100 %")
     assert max(map(len, text.splitlines())) <= 100
@@ -146,6 +202,16 @@ def test_the_command_keeps_its_contract(run, strategy):
         (["--world", "two"], "--world 'two' is no list of numbers; give one such as 1,2,4"),
         (["--world", "0"], "world '0' is no number of ranks; give 1 or more"),
         (["--world", "1", "--strategy", "zero"], "unknown strategy 'zero'; choose one of: ddp"),
+        (
+            ["--world", "3", "--nnodes", "2", "--rdzv-endpoint", "h:1"],
+            "3 ranks are not equally many",
+        ),
+        (["--world", "2", "--nnodes", "2"], "2 nodes need a place to meet; give --rdzv-endpoint"),
+        (
+            ["--world", "3", "--strong"],
+            "a batch of 64 cannot be shared by 3 ranks; give a multiple",
+        ),
+        (["--world", "1", "--bucket-mib", "0"], "bucket_mib is 0"),
         (["--world", "1", "--backend", "mpi"], "unknown backend 'mpi'; choose one of: gloo"),
         (
             ["--world", "1", "--timeout", "0"],

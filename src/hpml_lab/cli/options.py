@@ -32,3 +32,17 @@ def pair(option: str, text: str) -> tuple[str, str]:
     if not (name and equals):
         raise InputError(f"{option} {text!r} is not NAME=VALUE; give one such as batch_size=64")
     return name.replace("-", "_"), value
+
+
+def numbers_of_ranks(text: str) -> list[int]:
+    """Returns the numbers of ``--world``, such as ``1,2,4``.
+
+    Raises:
+        InputError: if the text has another form.
+    """
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--world {text!r} is no list of numbers; give one such as 1,2,4"
+        ) from None

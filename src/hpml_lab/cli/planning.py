@@ -1,6 +1,6 @@
 """Plans for `hpml-lab predict`: of a workload, or of a named network."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hpml_lab.memory.fitting import Device, Fit
     from hpml_lab.memory.optimizer_step import Step
     from hpml_lab.memory.timeline import Timeline
+    from hpml_lab.scaling.worlds import Links
     from hpml_lab.training.workload import Workload
 
 _BATCH = "batch_size"
@@ -53,13 +54,9 @@ def of_workload(
     """
     from hpml_lab.memory.workload_plan import as_on_gpu, plan, plan_changed
     from hpml_lab.report import prediction
-    from hpml_lab.training.workload import has_setting, parsed, workload
+    from hpml_lab.training.workload import has_setting
 
-    function = workload(name)
-    texts = dict(pair("--set", text) for text in settings)
-    if batch is not None:
-        texts[_BATCH] = str(batch)
-    values = parsed(function, texts)
+    function, values = _declared(name, settings, batch)
     fit = plan_changed(function, values, as_on_gpu).fit(device)
     sized = has_setting(function, _BATCH)
     wanted = device.memory_bytes is not None and sized
@@ -82,6 +79,53 @@ def of_workload(
         ),
         function,
         values,
+    )
+
+
+def _declared(
+    name: str, settings: Collection[str], batch: int | None
+) -> "tuple[Workload, dict[str, Any]]":
+    """Returns a workload and the values of its parameters that are set."""
+    from hpml_lab.training.workload import parsed, workload
+
+    function = workload(name)
+    texts = dict(pair("--set", text) for text in settings)
+    if batch is not None:
+        texts[_BATCH] = str(batch)
+    return function, parsed(function, texts)
+
+
+def over_ranks(
+    planned: Planned,
+    name: str,
+    settings: Collection[str],
+    batch: int | None,
+    worlds: Sequence[int],
+    strategy: str,
+    links: "Links | None",
+) -> Planned:
+    """Adds what is predicted for a workload over more ranks.
+
+    Args:
+        planned: the plan of one rank.
+        name: the workload.
+        settings: as in `of_workload`.
+        batch: as in `of_workload`.
+        worlds: numbers of ranks.
+        strategy: ``ddp`` or ``fsdp``.
+        links: what times are predicted from; None for the memory alone.
+
+    Raises:
+        InputError: as `predict_worlds`.
+    """
+    from hpml_lab.report.scaling import worlds_answer
+    from hpml_lab.scaling.worlds import predict_worlds
+
+    predicted = predict_worlds(*_declared(name, settings, batch), worlds, strategy, links)
+    return replace(
+        planned,
+        record=planned.record | predicted.record(),
+        answers=[*planned.answers, worlds_answer(planned.title, predicted)],
     )
 
 

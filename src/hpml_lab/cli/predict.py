@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpml_lab.cli.options import json_option
-from hpml_lab.cli.planning import of_network, of_workload
+from hpml_lab.cli.options import json_option, numbers_of_ranks
+from hpml_lab.cli.planning import of_network, of_workload, over_ranks
 from hpml_lab.errors import InputError
 from hpml_lab.units import parse_bytes
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hpml_lab.labs.answer import Answer
     from hpml_lab.memory.fitting import Device
     from hpml_lab.memory.timeline import Timeline
+    from hpml_lab.scaling.worlds import Links
 
 
 @click.command()
@@ -57,6 +58,12 @@ if TYPE_CHECKING:
 @click.option("--margin", default=0.0, help="Share of the memory to keep free, such as 0.05.")
 @click.option("--check", is_flag=True, help="Exit status 1 if the step does not fit.")
 @click.option("--table", is_flag=True, help="Layers, other batches and optimizers too.")
+@click.option("--world", help="Numbers of ranks, such as 2,64: what a rank of a workload needs.")
+@click.option("--strategy", default="ddp", show_default=True, help="Of the ranks: ddp or fsdp.")
+@click.option("--step-seconds", type=float, help="Of one rank's step, to predict that of more.")
+@click.option("--latency", type=float, help="Seconds of an empty message between two ranks.")
+@click.option("--bandwidth", help="Bytes a second between two ranks, such as 25GB.")
+@click.option("--overlap/--no-overlap", default=True, help="Exchange while the step computes.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the step as PNG or SVG.")
 @json_option
 @click.pass_context
@@ -70,6 +77,12 @@ def predict(
     picture: Path | None,
     check: bool,
     as_json: bool,
+    world: str | None,
+    strategy: str,
+    step_seconds: float | None,
+    latency: float | None,
+    bandwidth: str | None,
+    overlap: bool,
     **asked: Any,
 ) -> None:
     """Plan the memory of a training step to the byte, without running it and without a GPU.
@@ -81,17 +94,24 @@ def predict(
     device = _device(**{name: asked.pop(name) for name in about_gpu})
     if check and device.memory_bytes is None:
         raise InputError("--check needs the memory: give --device-memory or --gpu")
+    links = _links(step_seconds, latency, bandwidth, overlap=overlap)
     if workload is not None:
         _refuse_network_options(context)
         with _uncollected():
             planned = of_workload(workload, settings, batch_size, device, table=table)
+            if world is not None:
+                ranks = numbers_of_ranks(world)
+                planned = over_ranks(
+                    planned, workload, settings, batch_size, ranks, strategy, links
+                )
     else:
         if asked["network"] is None or batch_size is None:
             raise InputError(
                 "nothing to plan; give a workload such as FILE.py:NAME, or --network NAME --batch N"
             )
-        if settings:
-            raise InputError("--set is for a workload such as FILE.py:NAME; give one")
+        for option, value in (("--set", settings), ("--world", world)):
+            if value:
+                raise InputError(f"{option} is for a workload such as FILE.py:NAME; give one")
         with _uncollected():
             planned = of_network(batch_size=batch_size, device=device, table=table, **asked)
     _print(as_json, planned.record, planned.answers)
@@ -115,7 +135,8 @@ def _uncollected() -> Iterator[None]:
 
 _FOR_WORKLOADS = frozenset({
     "workload", "settings", "batch_size", "device_memory", "gpu", "gpu_capability", "gpu_context",
-    "margin", "check", "table", "picture", "as_json",
+    "margin", "check", "table", "picture", "as_json", "world", "strategy", "step_seconds",
+    "latency", "bandwidth", "overlap",
 })  # fmt: skip
 
 
@@ -133,6 +154,26 @@ def _refuse_network_options(context: click.Context) -> None:
                 f"{option.opts[0]} is not for a workload, which says so itself or has a parameter "
                 "for --set NAME=VALUE"
             )
+
+
+def _links(
+    step_s: float | None, latency_s: float | None, bandwidth: str | None, *, overlap: bool
+) -> "Links | None":
+    """Returns what the times of more ranks are predicted from; None if nothing is given.
+
+    Raises:
+        InputError: if only a part of it is given.
+    """
+    if step_s is None and latency_s is None and bandwidth is None:
+        return None
+    if step_s is None or latency_s is None or bandwidth is None:
+        raise InputError(
+            "--step-seconds, --latency and --bandwidth predict times together; give all three, or "
+            "none for the memory alone"
+        )
+    from hpml_lab.scaling.worlds import Links
+
+    return Links(step_s, latency_s, parse_bytes("--bandwidth", bandwidth), overlap)
 
 
 def _draw(picture: Path | None, timeline: "Timeline", title: str) -> None:

@@ -1,7 +1,8 @@
-"""Scaling over ranks, as text."""
+"""Scaling over ranks, measured and predicted, as text."""
 
+from hpml_lab.labs.answer import Answer
 from hpml_lab.report.terminal import new_console, plain, table, text_of
-from hpml_lab.scaling.result import Case, Scaling
+from hpml_lab.scaling.result import Case, Scaling, World, Worlds
 from hpml_lab.units import mebibytes, percent, ratio, seconds
 
 _WIDTH = 100
@@ -12,13 +13,15 @@ _COLUMNS = [
     "to",
     "efficiency",
     "exposed",
+    "exchange",
     "measured/predicted",
     "peak",
     "plan",
 ]
+_WEAK, _STRONG = "each rank has a whole batch", "the ranks share one batch"
 _LEGEND = (
-    "Each rank has a whole batch (weak scaling). A step is the slowest rank's; from and to hold "
-    "one more launch (95 %). Exposed: by how much exchanging gradients makes a step longer. "
+    "A step is the slowest rank's; from and to hold one more launch (95 %). Exposed: by how much "
+    "exchanging gradients makes a step longer. Exchange: all of it, also beside the work. "
     "Predicted: the step of the first line and the exchange at the measured latency and bandwidth, "
     "one after the other. Plan: the memory plan and the buckets, for every rank."
 )
@@ -27,7 +30,9 @@ _LEGEND = (
 def render(scaling: Scaling) -> str:
     """Returns the cases as a table, failures and warnings under it."""
     console = new_console(_WIDTH)
-    console.print(plain(f"{scaling.workload}: {scaling.strategy} over {scaling.backend}"))
+    shared = _STRONG if scaling.strong else _WEAK
+    named = f"{scaling.workload}: {scaling.strategy} over {scaling.backend}, {shared}"
+    console.print(plain(named))
     console.print(table(_COLUMNS, [_row(case) for case in scaling.cases], _WIDTH))
     for case in scaling.cases:
         if case.failure:
@@ -37,7 +42,19 @@ def render(scaling: Scaling) -> str:
                 plain(f"{case.world} ranks: rank {case.straggler} is slower than the others")
             )
     console.print(plain(_LEGEND))
+    if (last := scaling.cases[-1]).bytes_per_s and scaling.cases[0].kept_s:
+        console.print(plain(_for_more(scaling, last)))
     return text_of(console)
+
+
+def _for_more(scaling: Scaling, last: Case) -> str:
+    """Returns the command that predicts more ranks than were measured."""
+    beside = "" if scaling.backend == "nccl" else " --no-overlap"
+    return (
+        f"For more ranks: hpml-lab predict {scaling.workload} --world {4 * last.world} --strategy "
+        f"{scaling.strategy} --step-seconds {scaling.cases[0].kept_s:.3g} --latency "
+        f"{last.latency_s:.3g} --bandwidth {last.bytes_per_s:.0f}{beside}"
+    )
 
 
 def _row(case: Case) -> list[str]:
@@ -51,7 +68,40 @@ def _row(case: Case) -> list[str]:
         "-" if high is None else seconds(high),
         percent(case.efficiency or 0.0),
         seconds(max(0.0, case.exposed_s or 0.0)),
+        seconds(case.exchange_s or 0.0),
         ratio(case.step_s / case.predicted_step_s),
         mebibytes(max(case.peak_bytes)),
         "-" if case.predicted_peak_bytes is None else mebibytes(case.predicted_peak_bytes),
+    ]
+
+
+def worlds_answer(heading: str, worlds: Worlds) -> Answer:
+    """Returns what is predicted for more ranks as a table."""
+    timed = any(case.step_s is not None for case in worlds.cases)
+    columns = ["ranks", "step", "efficiency", "exchange", "exposed"] if timed else ["ranks"]
+    rows = [
+        [
+            f"{case.world:,}",
+            *(_times(case) if timed else []),
+            mebibytes(case.peak_bytes),
+        ]
+        for case in worlds.cases
+    ]
+    untimed = "Give --step-seconds, --latency and --bandwidth to predict times too."
+    return Answer(
+        "",
+        f"A rank of many, predicted ({worlds.strategy})",
+        heading,
+        [*columns, "peak of a rank"],
+        rows,
+        worlds.assumptions or [untimed],
+    )
+
+
+def _times(case: World) -> list[str]:
+    return [
+        seconds(case.step_s or 0.0),
+        percent(case.efficiency or 0.0),
+        seconds(case.exchange_s or 0.0),
+        seconds(case.exposed_s or 0.0),
     ]

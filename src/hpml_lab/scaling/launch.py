@@ -1,4 +1,4 @@
-"""Ranks started by torchrun, bounded in time, and never left behind."""
+"""Ranks started by torchrun, on one node or several, bounded in time, and never left behind."""
 
 import contextlib
 import json
@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import psutil
 
-from hpml_lab.errors import MeasurementError
+from hpml_lab.errors import InputError, MeasurementError
+from hpml_lab.theory.validation import check_int
 
 _WORKER = "hpml_lab.scaling.worker"
 _TAIL_BYTES = 100_000
@@ -32,13 +34,74 @@ class RanksError(MeasurementError):
         self.kind = kind
 
 
-def run_ranks(job: Mapping[str, Any], world: int, timeout_s: float) -> list[dict[str, Any]]:
-    """Runs a job in ranks on this node and returns the result of each.
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes among which ranks are shared; the same call runs on each of them.
+
+    Attributes:
+        count: Number of nodes.
+        endpoint: ``HOST:PORT`` at which they meet, on one of them; unused for a single node.
+
+    Raises:
+        InputError: for a count below 1, or several nodes without an endpoint.
+    """
+
+    count: int = 1
+    endpoint: str = ""
+
+    def __post_init__(self) -> None:
+        check_int("nnodes", self.count, least=1)
+        if self.count > 1 and not self.endpoint:
+            raise InputError(
+                f"{self.count} nodes need a place to meet; give --rdzv-endpoint HOST:PORT, where "
+                "HOST is one of them"
+            )
+
+    def ranks_each(self, world: int) -> int:
+        """Returns the ranks of a node.
+
+        Raises:
+            InputError: if they are not equally many on each.
+        """
+        if world % self.count:
+            raise InputError(
+                f"{world} ranks are not equally many on {self.count} nodes; give a multiple of "
+                f"{self.count} with --world"
+            )
+        return world // self.count
+
+    def arguments(self, world: int, launch: str) -> list[str]:
+        """Returns torchrun's arguments.
+
+        Args:
+            world: Number of all ranks.
+            launch: Name of the launch, the same on each node.
+        """
+        each = ["--nproc-per-node", str(self.ranks_each(world))]
+        if self.count == 1:
+            return ["--standalone", *each]
+        meet = ["--rdzv-backend", "c10d", "--rdzv-endpoint", self.endpoint, "--rdzv-id", launch]
+        return ["--nnodes", str(self.count), *meet, *each]
+
+
+ONE_NODE = Nodes()
+
+
+def run_ranks(
+    job: Mapping[str, Any],
+    world: int,
+    timeout_s: float,
+    nodes: Nodes = ONE_NODE,
+    launch: str = "hpml",
+) -> list[dict[str, Any]]:
+    """Runs a job in ranks and returns the result of each.
 
     Args:
         job: As `worker` reads it, without its ``result``.
         world: Number of ranks.
-        timeout_s: All ranks are killed after this many seconds.
+        timeout_s: All ranks of this node are killed after this many seconds.
+        nodes: The nodes that share the ranks.
+        launch: Name of the launch, the same on each node.
 
     Raises:
         RanksError: if a rank fails, dies or stops, or they do not end in time.
@@ -46,13 +109,13 @@ def run_ranks(job: Mapping[str, Any], world: int, timeout_s: float) -> list[dict
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         path, result = Path(folder, "job.json"), Path(folder, "result.json")
         path.write_text(json.dumps(dict(job) | {"result": str(result)}))
-        torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(world)]
+        torchrun = ["torch.distributed.run", *nodes.arguments(world, launch)]
         agent = subprocess.Popen(  # noqa: S603 - our own module, in the same interpreter
             [sys.executable, "-m", *torchrun, "-m", _WORKER, str(path)],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
-            env=_environment(world),
+            env=_environment(nodes.ranks_each(world)),
             start_new_session=True,
         )
         late = False
@@ -71,8 +134,8 @@ def run_ranks(job: Mapping[str, Any], world: int, timeout_s: float) -> list[dict
         return ranks
 
 
-def _environment(world: int) -> dict[str, str]:
-    threads = max(1, (os.cpu_count() or 1) // world)
+def _environment(ranks: int) -> dict[str, str]:
+    threads = max(1, (os.cpu_count() or 1) // ranks)
     ours = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return {"OMP_NUM_THREADS": str(threads)} | os.environ | ours
 

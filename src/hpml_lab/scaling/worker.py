@@ -6,7 +6,6 @@ Ranks agree on everything: the job says how many rounds there are. Each has the 
 same batch, so the averaged gradients must be those of one process.
 """
 
-import contextlib
 import ctypes
 import json
 import os
@@ -22,12 +21,14 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.nn.parallel import DistributedDataParallel
+from torch.profiler import profile
 
-from hpml_lab.errors import InputError
 from hpml_lab.files import atomic_write
 from hpml_lab.measure.clock import Clock, clock_for
 from hpml_lab.memory.readings import step_memory
+from hpml_lab.scaling.wrapping import one_model, replicated, sharded
 from hpml_lab.training.batches import tensors
 from hpml_lab.training.step import TrainingStep
 from hpml_lab.training.workload import built, seed_generators, workload
@@ -35,18 +36,18 @@ from hpml_lab.training.workload import built, seed_generators, workload
 _WARM_UP = 3
 _SMALL_REPEATS, _LARGE_REPEATS = 20, 5  # of the all-reduces that give latency and bandwidth
 _LARGE_BYTES = 1 << 24
+_PROFILED = 3  # steps
 
 
 def main(path: Path) -> None:
-    """Runs one rank; the first one writes the result beside the job."""
+    """Runs one rank; the first one of each node writes the result beside the job."""
     _die_with_parent()
     job = json.loads(path.read_text())
     dist.init_process_group(job["backend"], timeout=timedelta(seconds=job["timeout_s"]))
-    rank = dist.get_rank()
     result = _measured(job)
     gathered: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(gathered, result)
-    if rank == 0:
+    if os.environ.get("LOCAL_RANK", "0") == "0":
         atomic_write(Path(job["result"]), json.dumps(gathered).encode())
     dist.barrier()
     dist.destroy_process_group()
@@ -63,19 +64,20 @@ def _measured(job: dict[str, Any]) -> dict[str, Any]:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     seed_generators()
     step = built(workload(job["workload"]), job["parameters"])
-    if not isinstance(step.model, nn.Module):
-        raise InputError("several models are not scaled; give a workload of one model")
-    bare, device = step.model, step.device
+    bare, device = one_model(step), step.device
     alone = _gradients(step, bare)
-    step.model, local = _wrapped(step, bare, job["strategy"])
-    error = _largest_difference(alone, _gradients(step, bare)) if job["strategy"] == "ddp" else None
+    ddp = job["strategy"] == "ddp"
+    local = replicated(step, job.get("bucket_mib")) if ddp else sharded(step, _ranks(device))
+    error = _largest_difference(alone, _gradients(step, bare)) if ddp else None
     clock = clock_for(device)
     latency_s, bytes_per_s = _all_reduce(clock, device)
     exchanged, kept = _rounds(step, clock, local, job["rounds"])
+    exchange_s = _exchange_s(step)
     peak = step_memory(step, device)
     return {
         "exchanged_s": exchanged,
         "kept_s": kept,
+        "exchange_s": exchange_s,
         "latency_s": latency_s,
         "bytes_per_s": bytes_per_s,
         "gradient_bytes": sum(g.numel() * g.element_size() for g in alone),
@@ -86,41 +88,8 @@ def _measured(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _wrapped(
-    step: TrainingStep, model: nn.Module, strategy: str
-) -> tuple[nn.Module, Callable[[], Any]]:
-    """Returns the model over all ranks, and a context in which gradients are not exchanged."""
-    if strategy == "ddp":
-        parallel = DistributedDataParallel(model)
-        return parallel, parallel.no_sync
-    from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
-
-    mesh = init_device_mesh(step.device, (dist.get_world_size(),))
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    for child in model.children():
-        if any(True for _ in child.parameters()):
-            fully_shard(child, mesh=mesh)
-    sharded = fully_shard(model, mesh=mesh)
-    _rebind(step, names, dict(model.named_parameters()))
-
-    @contextlib.contextmanager
-    def local() -> Any:
-        sharded.set_requires_gradient_sync(False)
-        yield
-        sharded.set_requires_gradient_sync(True)
-
-    return model, local
-
-
-def _rebind(step: TrainingStep, names: dict[int, str], shards: dict[str, nn.Parameter]) -> None:
-    """Makes the optimizers update the shards, which are new parameters."""
-    for optimizer in step.optimizers:
-        optimizer.state.clear()
-        for group in optimizer.param_groups:
-            group["params"] = [
-                shards[names[id(p)]] if id(p) in names else p for p in group["params"]
-            ]
+def _ranks(device: str) -> DeviceMesh:
+    return init_device_mesh(device, (dist.get_world_size(),))
 
 
 def _gradients(step: TrainingStep, model: nn.Module) -> list[torch.Tensor]:
@@ -169,6 +138,20 @@ def _rounds(
         with local():
             kept.append(_timed(clock, step))
     return exchanged, kept
+
+
+def _exchange_s(step: TrainingStep) -> float:
+    """Returns the seconds of a step's collective operations, by the profiler's record."""
+    with profile(acc_events=True) as recorded:
+        for _ in range(_PROFILED):
+            step()
+    names = ("gloo:", "nccl:")
+    spans_us = [
+        event.time_range.elapsed_us()
+        for event in recorded.events() or ()
+        if event.name.startswith(names)
+    ]
+    return sum(spans_us) / 1e6 / _PROFILED
 
 
 def _timed(clock: Clock, call: Callable[[], Any]) -> float:

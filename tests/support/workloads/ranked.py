@@ -11,7 +11,7 @@ from torch import nn
 from hpml_lab import TrainingStep
 
 
-def small(width=64, fault="none"):
+def small(width=64, fault="none", batch_size=64):
     """Returns a step of a perceptron; faults are those of rank 1."""
     if os.environ.get("RANK") == "1":
         if fault == "killed":
@@ -27,6 +27,6 @@ def small(width=64, fault="none"):
         if fault == "raise":
             raise ValueError("as planted")
     model = nn.Sequential(nn.Linear(32, width), nn.ReLU(), nn.Linear(width, 4))
-    batch = torch.randn(64, 32), torch.randint(0, 4, (64,))
+    batch = torch.randn(batch_size, 32), torch.randint(0, 4, (batch_size,))
     optimizer = torch.optim.Adam(model.parameters())
     return TrainingStep(model, optimizer, nn.functional.cross_entropy, batch)
