@@ -4,6 +4,7 @@ A plugin of its own, so that no other project finds such names in its tests. Thi
 conftest names it; ``pytest --pyargs hpml_lab.labs`` finds it through `hpml_lab.labs.conftest`.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,7 @@ MARKERS = (
     "slow: takes longer than a unit test may; left out of a plain `pytest`",
     "learning: trains to an accuracy",
     "claim(id): decides a published answer",
+    "world(n): needs n GPUs for a case on CUDA, or n processors",
 )
 
 
@@ -43,6 +45,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         profile = text_of(item.config, "profile") or "full"
         if item.get_closest_marker("gpu") and profile in profiles:
             item.add_marker(pytest.mark.hpml_alone)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips a case of more ranks than there are GPUs or processors."""
+    marker = item.get_closest_marker("world")
+    if marker is None:
+        return
+    import torch
+
+    on_gpu = item.get_closest_marker("gpu") is not None
+    what = "GPUs" if on_gpu else "processors"
+    have = torch.cuda.device_count() if on_gpu else os.cpu_count() or 1
+    if have < marker.args[0]:
+        pytest.skip(f"needs {marker.args[0]} {what}, and this machine has {have}")
 
 
 def _group(item: pytest.Item) -> str:

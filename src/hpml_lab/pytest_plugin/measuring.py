@@ -99,6 +99,18 @@ class Measure(Record):
             self._record_trace(lambda: asked.prepared(step)(), clock)
         return result
 
+    def taken(self, rounds_s: list[float]) -> None:
+        """Records rounds that were timed elsewhere, such as in ranks of their own.
+
+        Args:
+            rounds_s: seconds of each round.
+
+        Raises:
+            InputError: for a second use in one test.
+        """
+        self._refuse_second_use()
+        self._bench.record(rounds_s)
+
     def _refuse_second_use(self) -> None:
         if self._bench.is_used:
             raise InputError(

@@ -1,0 +1,3 @@
+"""What more ranks cost."""
+
+from hpml_lab.labs.scaling.bench import *
