@@ -102,6 +102,20 @@ def test_the_output_shown_is_that_of_the_saved_run():
     assert shown.strip() == screen.partition("Saved: ")[0].strip()
 
 
+def test_each_fault_is_planted():
+    """Every test that the table of faults names is there, and every row names one."""
+    rows = [
+        line
+        for line in (ROOT / "docs" / "reliability.md").read_text().splitlines()
+        if line.startswith("| ") and not line.startswith("| fault")
+    ]
+    for row in rows:
+        named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", row)
+        assert named, row
+        for file, test in named:
+            assert f"def {test}(" in (ROOT / "tests" / "unit" / file).read_text(), test
+
+
 def test_the_readme_is_short():
     """What it answers, two commands, what one sees, and where the rest stands."""
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150

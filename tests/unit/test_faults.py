@@ -1,0 +1,98 @@
+"""Faults around a run: workers of a loader, git, shared memory, the clock on the wall."""
+
+import pytest
+
+from support.runs import saved_in
+
+STEP = """
+    import os
+    import signal
+
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    from hpml_lab import TrainingStep
+
+    class Rows(TensorDataset):
+        def __getitem__(self, index):
+            if torch.utils.data.get_worker_info() is not None:
+                {fault}
+            return super().__getitem__(index)
+
+    def test_step(measure):
+        model = torch.nn.Linear(4, 2)
+        rows = Rows(torch.zeros(16, 4), torch.zeros(16, dtype=torch.long))
+        loader = DataLoader(rows, 4, num_workers=1, timeout=2)
+        batch = torch.zeros(4, 4), torch.zeros(4, dtype=torch.long)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        loss = torch.nn.functional.cross_entropy
+        measure(TrainingStep(model, optimizer, loss, batch, loader=loader), rounds=3)
+"""
+
+
+def saved(project):
+    """Returns the one run that the project saved."""
+    (run,) = saved_in(project.path)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "DataLoader worker"),
+        ("signal.pause()", "DataLoader timed out after 2 seconds"),
+        ("raise OSError('the disk is gone')", "the disk is gone"),
+    ],
+)
+def test_a_loader_worker_that_fails_is_a_flag(project, monkeypatch, fault, message):
+    """Killed, hung or failing: the time of the step stays."""
+    monkeypatch.setenv("HPML_PROCESSES", "1")
+    project.makepyfile(STEP.format(fault=fault))
+    result = project.runpytest_inprocess("--benchmark-save=x", "-q")
+    result.assert_outcomes(passed=1)
+    (benchmark,) = saved(project).benchmarks
+    assert len(benchmark.measurement.processes[0]) == 3
+    (flag,) = [f for f in benchmark.measurement.flags if f.startswith("the loader is not measured")]
+    assert message in flag
+
+
+SLEEPLESS = "def test_step(measure):\n    measure(lambda: sum(range(100)), rounds=3)\n"
+
+
+def test_a_machine_without_git_saves_runs(project, monkeypatch):
+    """Nothing is found on the PATH; the run has no commit."""
+    monkeypatch.setenv("HPML_PROCESSES", "1")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    project.makepyfile(SLEEPLESS)
+    result = project.runpytest_inprocess("--benchmark-save=x", "-q")
+    result.assert_outcomes(passed=1)
+    assert len(saved(project).benchmarks) == 1
+
+
+def test_a_clock_on_the_wall_that_jumps_changes_no_time(project, monkeypatch):
+    """Set back by an hour each time it is read; rounds are of a monotonic clock."""
+    monkeypatch.setenv("HPML_PROCESSES", "1")
+    project.makeconftest(
+        """
+        import itertools, time
+        hours = itertools.count()
+        real = time.time
+        time.time = lambda: real() - 3600 * next(hours)
+        """
+    )
+    project.makepyfile(SLEEPLESS)
+    project.runpytest_subprocess("--benchmark-save=x", "-q").assert_outcomes(passed=1)
+    (benchmark,) = saved(project).benchmarks
+    assert all(0 < second < 60 for second in benchmark.measurement.processes[0])
+
+
+def test_nothing_of_the_environment_is_saved(project, monkeypatch):
+    """A secret in a variable is in no file of the run."""
+    monkeypatch.setenv("HPML_PROCESSES", "1")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-mine")
+    monkeypatch.setenv("HPML_TOKEN_OF_MINE", "a-secret-of-mine")
+    project.makepyfile(SLEEPLESS)
+    project.runpytest_inprocess("--benchmark-save=x", "-q").assert_outcomes(passed=1)
+    texts = [p.read_text(errors="replace") for p in project.path.rglob("*") if p.is_file()]
+    assert saved(project)
+    assert not any("a-secret-of-mine" in text for text in texts)
