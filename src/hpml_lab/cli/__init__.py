@@ -19,6 +19,8 @@ from hpml_lab.cli.trend import trend
 from hpml_lab.cli.tune import tune
 from hpml_lab.errors import HpmlError
 
+_OF_THE_LABS = ("matplotlib", "torchvision")  # the extra `labs` has them
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hpml-lab")
@@ -44,6 +46,10 @@ def main() -> None:
         _refuse(str(error))
     except click.ClickException as error:
         _refuse(error.format_message())
+    except ModuleNotFoundError as error:
+        if error.name not in _OF_THE_LABS:
+            raise
+        _refuse(f"{error.name} is not installed; pip install 'hpml-lab[labs]' adds it")
 
 
 def _refuse(text: str) -> None:
