@@ -3,8 +3,8 @@
     python experiments/tuning/exhaustive.py WORKLOAD SECONDS TURNS [NAME=VALUE] [--keep NAME]
 
 Tune runs first, for so many seconds. Then every configuration is measured in as many turns, in
-random order, by the same trials; the best is that of the median trial. Of what tune found, the
-speed is that of these trials too.
+random order, by the same trials; the best is that of the median trial. Of what tune found, and of
+two recipes without a measurement, the speed is that of these trials too.
 """
 
 import itertools
@@ -18,6 +18,19 @@ from hpml_lab.tuning import trial
 from hpml_lab.tuning.process import TrialError, in_process
 from hpml_lab.tuning.settings import Facts, go_together, merged, space
 from hpml_lab.tuning.tune import tune
+
+# All that PyTorch's performance tuning guide advises, and compiling alone; see peer.py for a tool.
+RECIPES = {
+    "compile": {"compile_mode": "default"},
+    "guide": {
+        "memory_format": "channels_last",
+        "precision": "bfloat16",
+        "compile_mode": "default",
+        "optimizer_implementation": "fused",
+        "workers": 2,
+        "persistent_workers": True,
+    },
+}
 
 
 def main() -> None:
@@ -56,8 +69,12 @@ def main() -> None:
     print(
         f"tune: {found.spent_s:.0f} s ({found.spent_s / spent_s:.0%}); found {found.best}, "
         f"{typical[best] / mine:.3f} of the best speed, {plain / mine:.2f}x the plain loop "
-        f"(says {found.speedup}, {found.interval})"
+        f"(says {found.speedup}, {found.interval}; {found.trials} trials)"
     )
+    for name, recipe in RECIPES.items():
+        config = frozenset((n, v) for n, v in recipe.items() if v in options.get(n, []))
+        speed = plain / typical[config] if config in typical else float("nan")
+        print(f"{name}: {dict(config)}, {speed:.2f}x the plain loop")
 
 
 if __name__ == "__main__":
