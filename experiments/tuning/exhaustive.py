@@ -15,6 +15,7 @@ import time
 
 from hpml_lab.training.workload import parsed, workload
 from hpml_lab.tuning import trial
+from hpml_lab.tuning.beside import Trials
 from hpml_lab.tuning.process import TrialError, in_process
 from hpml_lab.tuning.settings import Facts, go_together, merged, space
 from hpml_lab.tuning.tune import tune
@@ -52,15 +53,16 @@ def main() -> None:
         )
     ]
     began_s, seen = time.monotonic(), {config: [] for config in grid}
-    for turn in range(int(turns)):
-        random.Random(turn).shuffle(grid)
-        for config in grid:
-            try:
-                arguments = (name, parameters, dict(config), 0.5)
-                result = in_process(trial.measure, *arguments, timeout_s=120)
-                seen[config].append(result["sample_s"])
-            except TrialError as error:
-                print(dict(config), error)
+    with Trials(
+        name, parameters, seconds=1.0, limit_s=120, has_loader=facts.loader, shared=True
+    ) as trials:
+        for turn in range(int(turns)):
+            random.Random(turn).shuffle(grid)
+            for config in grid:
+                try:
+                    seen[config].append(trials.take(dict(config), 120)["sample_s"])
+                except TrialError as error:
+                    print(dict(config), error)
     spent_s = time.monotonic() - began_s
     typical = {config: statistics.median(values) for config, values in seen.items() if values}
     best = min(typical, key=typical.__getitem__)

@@ -17,11 +17,13 @@ from hpml_lab.labs.tune.table import answers, tunings
 from hpml_lab.report.tuning import headline, render
 from hpml_lab.runs.reading import read_run
 from hpml_lab.runs.schema import Measurement
+from hpml_lab.tuning import beside
 from hpml_lab.tuning.apply import LoadedSteps, applied, reloaded
-from hpml_lab.tuning.process import TrialError, in_process
+from hpml_lab.tuning.beside import Trials
+from hpml_lab.tuning.process import Served, TrialError, in_process
 from hpml_lab.tuning.result import Failed, Measured, Tuned
 from hpml_lab.tuning.settings import Facts, go_together, space
-from hpml_lab.tuning.trial import facts, measure
+from hpml_lab.tuning.trial import facts, serve
 from support.runs import recorded, run_of
 from support.workloads.tuned import small
 
@@ -154,14 +156,14 @@ def test_facts_of_a_training_are_read():
 def test_a_trial_that_fails_says_how(fault, kind, message):
     """Its process is its own."""
     with pytest.raises(TrialError, match=message) as error:
-        in_process(measure, NAME, {"fault": fault}, {}, 0.1, timeout_s=60)
+        Served(serve, NAME, {"fault": fault}, {}, timeout_s=60)
     assert error.value.kind == kind
 
 
 def test_a_trial_that_hangs_costs_its_limit_alone():
     """It is killed with all that it started."""
     with pytest.raises(TrialError, match="no end within 3 s") as error:
-        in_process(measure, NAME, {"fault": "hang"}, {}, 0.1, timeout_s=3)
+        Served(serve, NAME, {"fault": "hang"}, {}, timeout_s=3)
     assert error.value.kind == "timeout"
 
 
@@ -171,13 +173,48 @@ def test_loader_workers_of_a_trial_start_as_in_the_user_s_program():
     assert started == multiprocessing.get_start_method()
 
 
-def test_a_trial_measures_the_step_and_its_first_losses():
-    """Five losses, the same in every process."""
-    first, second = (in_process(measure, NAME, {}, {}, 0.05, timeout_s=120) for _ in range(2))
-    assert first["losses"] == second["losses"]
-    assert len(first["losses"]) == 5
-    assert 0 < first["sample_s"] < 1
-    assert first["samples"] == 8
+@pytest.mark.parametrize("loader", [False, True])
+def test_a_trial_is_timed_beside_the_plain_loop(loader):
+    """Its first losses are the same in every process; its time is that of the plain loop's."""
+    parameters = {"loader": loader}
+    with Trials(
+        NAME, parameters, seconds=0.1, limit_s=120, has_loader=loader, shared=True
+    ) as trials:
+        result = trials.take({}, 120)
+        assert result["losses"] == trials.plain["losses"]
+        assert len(result["losses"]) == 5
+        assert 0 < result["sample_s"] < 1
+        assert result["samples"] == 8
+
+
+def test_a_trial_s_time_is_its_ratio_to_the_plain_loop(monkeypatch):
+    """The machine is half as fast from the fourth turn on: twice the plain loop all the same."""
+    speed = iter([1.0, 1.0, 1.0, 1.0, *[0.5] * 20])
+
+    class Scripted:
+        def __init__(self, _job, _name, _parameters, config, **_limit):
+            self.cost_s, self.first = 2.0 if config else 1.0, {"samples": 1, "losses": []}
+            self.closed = False
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.close()
+
+        def close(self):
+            self.closed = True
+
+        def ask(self, _seconds, _timeout_s):
+            return {"sample_s": self.cost_s / next(speed), "spent_s": 1.0, "waited_s": 0.0}
+
+    monkeypatch.setattr(beside, "Served", Scripted)
+    with Trials("n", {}, seconds=5, limit_s=9, has_loader=False, shared=True) as trials:
+        result = trials.take({"threads": 1}, 9)
+    assert trials.plain_s == 1.0
+    assert result["sample_s"] == pytest.approx(2.0)
+    assert not result["disturbed"]
+    assert trials._reference.closed
 
 
 ALONE = [

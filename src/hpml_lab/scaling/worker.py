@@ -151,7 +151,7 @@ def _exchange_s(step: TrainingStep) -> float:
         for event in recorded.events() or ()
         if event.name.startswith(names)
     ]
-    return sum(spans_us) / 1e6 / _PROFILED
+    return float(sum(spans_us)) / 1e6 / _PROFILED
 
 
 def _timed(clock: Clock, call: Callable[[], Any]) -> float:

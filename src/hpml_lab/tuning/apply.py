@@ -127,6 +127,12 @@ class LoadedSteps:
         loss, _ = self._step.step(batch)
         return loss
 
+    @property
+    def queued(self) -> int:
+        """Batches that workers load ahead."""
+        loader = self._step.loader
+        return int(getattr(loader, "num_workers", 0) * (getattr(loader, "prefetch_factor", 0) or 0))
+
     def _next(self) -> Any:
         assert self._step.loader is not None  # noqa: S101 - by its declaration
         if self._batches is None:

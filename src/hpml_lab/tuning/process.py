@@ -10,7 +10,8 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import IO, Any
 
@@ -45,49 +46,93 @@ def in_process(job: Callable[..., Any], *arguments: Any, timeout_s: float) -> An
     Raises:
         TrialError: if the function raises, or the process dies or takes too long.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hpml_lab.tuning.trial"])
-    receiver, sender = context.Pipe(duplex=False)
-    with tempfile.NamedTemporaryFile() as log:
+    with Served(_once, job, arguments, timeout_s=timeout_s) as served:
+        return served.first
+
+
+def _once(job: Callable[..., Any], arguments: tuple[Any, ...]) -> Iterator[Any]:
+    yield job(*arguments)
+
+
+class Served:
+    """A generator in a process of its own, asked for one value after the other.
+
+    Args:
+        job: A module-level generator function; arguments and values can be pickled.
+        *arguments: Its arguments.
+        timeout_s: Seconds until its first value.
+
+    Attributes:
+        first: Its first value.
+
+    Raises:
+        TrialError: if the generator raises, or the process dies or takes too long. All that it
+            started is killed then.
+    """
+
+    def __init__(self, job: Callable[..., Any], *arguments: Any, timeout_s: float) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["hpml_lab.tuning.trial"])
+        self._log = tempfile.NamedTemporaryFile()  # noqa: SIM115 - closed with the process
+        self._pipe, theirs = context.Pipe()
         usual = multiprocessing.get_start_method()
-        process = context.Process(
-            target=_run, args=(sender, log.name, timeout_s, usual, job, arguments)
+        self._process = context.Process(
+            target=_serve, args=(theirs, self._log.name, timeout_s, usual, job, arguments)
         )
-        process.start()
-        sender.close()
+        self._process.start()
+        theirs.close()
+        self.first = self._answer(timeout_s)
+
+    def __enter__(self) -> "Served":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ask(self, value: Any, timeout_s: float) -> Any:
+        """Sends a value to the generator and returns its next one.
+
+        Raises:
+            TrialError: as when it is started.
+        """
+        with contextlib.suppress(OSError):  # it has died: the answer says so
+            self._pipe.send((value, timeout_s))
+        return self._answer(timeout_s)
+
+    def close(self) -> None:
+        """Kills the process and all that it started."""
+        self._pipe.close()
+        _kill(self._process)
+        self._log.close()
+
+    def _answer(self, timeout_s: float) -> Any:
         try:
-            ended = receiver.poll(timeout_s)
-            answer = _answer(receiver) if ended else None
-            if ended:
-                process.join(_GRACE_S)
-        finally:
-            receiver.close()
-            _kill(process)
-        if answer is not None:
-            failed, value = answer
-            if not failed:
-                return value
-            raise TrialError("out-of-memory" if _is_memory(value) else "failed", value)
-        if not ended:
-            raise TrialError("timeout", f"no end within {timeout_s:.0f} s")
-        raise _died(process.exitcode, log)
-
-
-def _answer(receiver: Connection) -> tuple[bool, Any] | None:
-    """Returns whether the job failed, and its result or error; None if its process has died."""
-    with contextlib.suppress(EOFError, OSError):
-        answer: tuple[bool, Any] = receiver.recv()
+            answer = self._received(timeout_s)
+        except BaseException:
+            self.close()
+            raise
         return answer
-    return None
+
+    def _received(self, timeout_s: float) -> Any:
+        if not self._pipe.poll(timeout_s):
+            raise TrialError("timeout", f"no end within {timeout_s:.0f} s")
+        try:
+            failed, value = self._pipe.recv()
+        except (EOFError, OSError):
+            self._process.join(_GRACE_S)
+            raise _died(self._process.exitcode, self._log) from None
+        if failed:
+            raise TrialError("out-of-memory" if _is_memory(value) else "failed", value)
+        return value
 
 
-def _run(
-    sender: Connection,
+def _serve(
+    pipe: Connection,
     log: str,
     timeout_s: float,
     start_method: str,
     job: Callable[..., Any],
-    arguments: Any,
+    arguments: tuple[Any, ...],
 ) -> None:
     # A child has its parent's method by default; loader workers start as in the user's program.
     multiprocessing.set_start_method(start_method, force=True)
@@ -96,15 +141,28 @@ def _run(
     for stream in (1, 2):
         os.dup2(output, stream)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    answers = job(*arguments)
+    call = answers.__next__
+    while True:
+        try:
+            reply = False, _in_time(timeout_s, call)
+        except BaseException as error:  # noqa: BLE001 - a user's code may raise anything
+            lines = str(error).strip().splitlines() or [""]
+            reply = True, f"{type(error).__name__}: {lines[0]}"
+        try:
+            pipe.send(reply)
+            asked, timeout_s = pipe.recv()
+        except (EOFError, OSError):  # nobody asks any more
+            os._exit(0)  # a user's threads may never end
+        call = partial(answers.send, asked)
+
+
+def _in_time(timeout_s: float, call: Callable[[], Any]) -> Any:
+    """Calls; the process is killed some time after the limit, in case its parent has died."""
     signal.setitimer(signal.ITIMER_REAL, timeout_s + _GRACE_S)
-    try:
-        answer = False, job(*arguments)
-    except BaseException as error:  # noqa: BLE001 - a user's code may raise anything
-        lines = str(error).strip().splitlines() or [""]
-        answer = True, f"{type(error).__name__}: {lines[0]}"
-    sender.send(answer)
-    sender.close()
-    os._exit(0)  # a user's threads may never end
+    value = call()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return value
 
 
 def _kill(process: Any) -> None:

@@ -10,9 +10,9 @@ it only proves what the leader has.
 
 A setting stays in the recipe only if the leader is surely faster with it. Differences of logs are
 averaged over turns; their variances are shrunken towards each other (`stats.shrinkage`). The race
-looks for an end after 3, 5, 8, 12, ... turns; look k spends alpha / (k (k + 1)), shared by all
-settings, and the last one the rest (`stats.sequential`). So the chance of any setting in the recipe
-that does not help is at most alpha whenever the race ends.
+looks for an end after 3, 5, 8, 12, ... turns; look k spends alpha / (k (k + 1)), and the last one
+the rest (`stats.sequential`). So for each setting that does not help the chance to be in the recipe
+is at most alpha, whenever the race ends.
 """
 
 import itertools
@@ -32,11 +32,13 @@ Trial = Callable[[Config], float | None]  # seconds of a sample; None where it f
 
 PLAIN: Config = frozenset()
 MARGIN = 0.02  # differences up to this are none
-ALPHA = 0.01  # chance of any setting in the recipe that does not help
+ALPHA = 0.01  # chance of a setting that does not help to be in the recipe
 CONFIDENCE = 0.95  # of the intervals that are shown
 _SCREEN = MARGIN  # gain of one trial with which a setting enters the first leader
 _HOPELESS = 0.1  # loss of one trial with which a setting takes no further part
 _CLOSING = 6  # turns that are left to prove what the leader has, when no more is added
+_CLOSING_SHARE = 0.65  # of the time, at most
+_DOUBTFUL = 0.5  # chance of a gain at least as large without an effect, to be taken back at the end
 _MOST_TURNS = 60
 
 
@@ -129,8 +131,11 @@ class Race:
     @property
     def _is_exploring(self) -> bool:
         """Whether more time is left than the leader needs to be proven."""
+        if self._is_final:
+            return False
         share = self.spent() / max(1, sum(map(len, self.logs.values())))  # of a trial
-        return not self._is_final and 1 - self.spent() > _CLOSING * (len(self.leader) + 2) * share
+        needed = _CLOSING * (len(self.leader) + 2) * share
+        return 1 - self.spent() > min(needed, _CLOSING_SHARE)
 
     @property
     def _is_over(self) -> bool:
@@ -202,7 +207,8 @@ class Race:
         removed = [
             self._taken_back(name) for name, _ in self.leader if not self._surely_helps(name, alpha)
         ]
-        return [*removed, *(self._additions() if self._is_exploring else [])]
+        explores = self._is_exploring or self.leader == PLAIN
+        return [*removed, *(self._additions() if explores else [])]
 
     def _additions(self) -> list[Config]:
         """Returns the leader with other settings, as far as they may make it faster."""
@@ -277,7 +283,7 @@ class Race:
         other = self._taken_back(name)
         if other in self.failed:
             return True
-        half = self._half(self.leader, other, 1 - CONFIDENCE)
+        half = self._half(self.leader, other, _DOUBTFUL)
         return self._mean_gain(self.leader, other) > (half if math.isfinite(half) else 0)
 
     def _is_settled(self, alpha: float) -> bool:
@@ -297,7 +303,7 @@ class Race:
             return True
         # The turns that made it the leader would speak for it.
         mean = self._mean_gain(self.leader, other, self._since)
-        return mean - self._half(self.leader, other, 2 * alpha / self._comparisons, self._since) > 0
+        return mean - self._half(self.leader, other, 2 * alpha, self._since) > 0
 
     @property
     def _comparisons(self) -> int:

@@ -1,8 +1,10 @@
 """One trial: a configuration of a training, built and timed in a fresh process."""
 
+import math
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,7 @@ from torch.utils.data import DataLoader
 from hpml_lab.errors import HpmlError
 from hpml_lab.measure.clock import clock_for
 from hpml_lab.measure.load import Waiting
-from hpml_lab.measure.sampling import sample
-from hpml_lab.measure.stopping import UntilPrecise
+from hpml_lab.measure.sampling import ROUND_S
 from hpml_lab.memory.workload_plan import plan_changed
 from hpml_lab.training.backends import unavailable
 from hpml_lab.training.step import TrainingStep
@@ -28,60 +29,75 @@ _WARM_UP_S = 0.3
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
-def measure(
-    name: str, parameters: Mapping[str, Any], config: Mapping[str, Any], seconds: float
-) -> dict[str, Any]:
-    """Returns the time of a step under some settings, and its first losses.
+def serve(
+    name: str, parameters: Mapping[str, Any], config: Mapping[str, Any]
+) -> Generator[dict[str, Any], float, None]:
+    """Builds a training under some settings, and times its steps as often as it is asked.
 
     Args:
         name: Name of the workload.
         parameters: Its parameters.
         config: The settings.
-        seconds: For the rounds.
 
-    Returns:
-        ``sample_s`` (seconds of a sample), ``samples`` of a step, ``start_s`` (seconds of building
-        it and of its first step more than of a later one), ``losses``, and ``disturbed``.
+    Yields:
+        First ``samples`` of a step, ``first_s`` (seconds of building it and of its first step) and
+        ``losses``. Then, for each number of seconds that is sent, ``sample_s`` (seconds of a
+        sample), ``spent_s``, and ``waited_s`` (of these, for processors that others kept busy).
     """
     seed_generators()
     began_s = time.perf_counter()
     step = applied(workload(name), parameters, config)
-    take: Callable[[], torch.Tensor] = step if step.loader is None else LoadedSteps(step)
+    loaded = None if step.loader is None else LoadedSteps(step)
+    take = loaded or step
     losses = [float(take())]
     first_s = time.perf_counter() - began_s
     losses += [float(take()) for _ in range(LOSSES - 1)]
-    sample_s, disturbed = _timed(step, take, seconds)
-    start_s = max(0.0, first_s - sample_s * (step.samples or 1))
-    return {
-        "sample_s": sample_s,
-        "samples": step.samples or 1,
-        "start_s": start_s,
-        "losses": losses,
-        "disturbed": disturbed,
-    }
+    _warm_up(take)
+    seconds = yield {"samples": step.samples or 1, "first_s": first_s, "losses": losses}
+    timed = partial(_loaded, loaded) if loaded else partial(_stepped, step)
+    while True:
+        waiting, began_s = Waiting(), time.perf_counter()
+        sample_s = timed(seconds)
+        seconds = yield {
+            "sample_s": sample_s,
+            "spent_s": time.perf_counter() - began_s,
+            "waited_s": waiting(),
+        }
 
 
-def _timed(
-    step: TrainingStep, take: Callable[[], torch.Tensor], seconds: float
-) -> tuple[float, bool]:
-    """Returns seconds of a sample, and whether others kept the processors busy."""
-    waiting = Waiting()
-    if isinstance(take, LoadedSteps):  # batches come in bursts: the time of all, not of a round
-        return _loaded(take, seconds, waiting)
-    rule = UntilPrecise(budget_s=seconds)
-    taken = sample(take, clock_for(step.device), rule, warm_up_s=_WARM_UP_S, waited_s=waiting)
-    return float(np.median(taken.rounds_s)) / (step.samples or 1), taken.how.disturbed
-
-
-def _loaded(take: LoadedSteps, seconds: float, waiting: Waiting) -> tuple[float, bool]:
+def _warm_up(take: Callable[[], Any]) -> None:
     until_s = time.perf_counter() + _WARM_UP_S
     while time.perf_counter() < until_s:
         take()
-    before, waited_s, began_s = take.samples, waiting(), time.perf_counter()
+
+
+def _stepped(step: TrainingStep, seconds: float) -> float:
+    """Returns the median seconds of a sample over rounds of steps."""
+    clock = clock_for(step.device)
+
+    def round_s(steps: int) -> float:
+        clock.synchronise()
+        began_s = clock.now_s()
+        for _ in range(steps):
+            step()
+        clock.synchronise()
+        return (clock.now_s() - began_s) / steps
+
+    steps = max(1, math.ceil(ROUND_S / round_s(1)))  # the first one finds cold caches
+    until_s, rounds_s = time.perf_counter() + seconds, [round_s(steps)]
+    while time.perf_counter() < until_s:
+        rounds_s.append(round_s(steps))
+    return float(np.median(rounds_s)) / (step.samples or 1)
+
+
+def _loaded(take: LoadedSteps, seconds: float) -> float:
+    """Returns the mean seconds of a sample: batches come in bursts."""
+    for _ in range(take.queued + 1):  # what workers have loaded while nobody asked
+        take()
+    before, began_s = take.samples, time.perf_counter()
     while time.perf_counter() - began_s < seconds:
         take()
-    spent_s = time.perf_counter() - began_s
-    return spent_s / (take.samples - before), waiting() - waited_s > 0.05 * spent_s
+    return (time.perf_counter() - began_s) / (take.samples - before)
 
 
 def facts(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,14 +10,15 @@ from hpml_lab.errors import InputError
 from hpml_lab.theory.validation import check_limit_s
 from hpml_lab.training.workload import Workload
 from hpml_lab.tuning import trial
+from hpml_lab.tuning.beside import Trials
 from hpml_lab.tuning.process import TrialError, in_process
 from hpml_lab.tuning.race import PLAIN, Config, Gain, Race, Value
 from hpml_lab.tuning.result import Failed, Kind, Measured, Tuned
 from hpml_lab.tuning.settings import Facts, Space, go_together, merged, space
 
 _LEAST_LIMIT_S = 20.0  # of a trial: importing torch alone takes seconds
-_LIMIT_SHARE = 1 / 6  # of the budget that one trial may take
-_ROUNDS_S, _ROUNDS_SHARE = 1.0, 1 / 200  # of a trial's rounds: at most, and of the budget
+_LIMIT_SHARE = 1 / 4  # of the budget that one trial may take: a first compilation takes a minute
+_ROUNDS_S = 1.0  # of a trial: with less, starting it takes most of the time
 _MOST_DISTURBED = 0.5  # share of disturbed trials above which no winner is named
 
 
@@ -32,8 +33,8 @@ class _Tuning:
     say: Callable[[str], None]
     began_s: float = field(default_factory=time.monotonic)
     space: Space = field(default_factory=Space)
-    reference: dict[str, Any] = field(default_factory=dict)
-    reference_s: float = 0.0
+    facts: Facts = field(init=False)
+    started: Trials = field(init=False)
     failed: list[Failed] = field(default_factory=list)
     starts_s: dict[Config, float] = field(default_factory=dict)
     trials: int = 0
@@ -45,65 +46,66 @@ class _Tuning:
 
     @property
     def limit_s(self) -> float:
-        return max(_LEAST_LIMIT_S, self.budget_s * _LIMIT_SHARE, 2 * self.reference_s)
+        first_s = float(self.started.plain["first_s"])
+        return max(_LEAST_LIMIT_S, self.budget_s * _LIMIT_SHARE, 2 * first_s)
 
-    def facts(self) -> Facts:
+    def begin(self) -> None:
+        """Reads what the workload is, and starts the plain loop, by whose losses others are judged.
+
+        Raises:
+            InputError: if the plain loop does not run.
+        """
+        limit_s = max(_LEAST_LIMIT_S, self.budget_s)
         try:
-            known = in_process(
-                trial.facts, self.name, dict(self.parameters), timeout_s=self._first_limit_s
+            known = in_process(trial.facts, self.name, dict(self.parameters), timeout_s=limit_s)
+            self.facts = Facts(**known)
+            self.started = Trials(
+                self.name,
+                self.parameters,
+                seconds=_ROUNDS_S,
+                limit_s=limit_s,
+                has_loader=self.facts.loader,
+                shared=self.facts.device == "cpu",
             )
         except TrialError as error:
             raise InputError(f"the plain loop of {self.name} does not run: {error}") from error
-        return Facts(**known)
 
-    def measure_reference(self) -> None:
-        """Measures the plain loop, by whose losses all others are judged."""
-        try:
-            began_s = time.monotonic()
-            self.reference = self._measured(PLAIN, self._first_limit_s)
-            self.reference_s = time.monotonic() - began_s
-        except TrialError as error:
-            raise InputError(f"the plain loop of {self.name} does not run: {error}") from error
-        if not all(map(math.isfinite, self.reference["losses"])):
+    def check_losses(self) -> None:
+        """Checks that the plain loop has losses to compare with.
+
+        Raises:
+            InputError: for one that is not finite.
+        """
+        if not all(map(math.isfinite, self.started.plain["losses"])):
             raise InputError(
                 f"the plain loop of {self.name} has a loss that is not finite; train with a lower "
                 "learning rate"
             )
 
-    @property
-    def _first_limit_s(self) -> float:
-        return max(self.limit_s, self.budget_s)
-
     def take(self, config: Config) -> float | None:
         """Measures a configuration; returns None for one that failed, which is recorded."""
         self.say(f"{self.spent_s:4.0f} s of {self.budget_s:.0f}  {_named(config)}")
         try:
-            result = self._measured(config, self.limit_s)
+            result = self.started.take(dict(config), self.limit_s)
         except TrialError as error:
             self.failed.append(_failed(config, error.kind, str(error)))
             return None
+        self.trials += 1
+        self.disturbed += bool(result["disturbed"])
         if (why := self._other_losses(config, result["losses"])) is not None:
             self.failed.append(_failed(config, "loss", why))
             return None
-        start_s = max(0.0, result["start_s"] - self.reference["start_s"])
+        start_s = max(0.0, result["first_s"] - self.started.plain["first_s"])
         self.starts_s[config] = min(start_s, self.starts_s.get(config, math.inf))
         spread_s = start_s / (self.steps * result["samples"]) if self.steps else 0.0
         return float(result["sample_s"]) + spread_s
-
-    def _measured(self, config: Config, limit_s: float) -> dict[str, Any]:
-        seconds = min(_ROUNDS_S, self.budget_s * _ROUNDS_SHARE)
-        arguments = (self.name, dict(self.parameters), dict(config), seconds)
-        result: dict[str, Any] = in_process(trial.measure, *arguments, timeout_s=limit_s)
-        self.trials += 1
-        self.disturbed += bool(result["disturbed"])
-        return result
 
     def _other_losses(self, config: Config, losses: Sequence[float]) -> str | None:
         """Returns why the first losses are not those of the plain loop; None if they are."""
         mean = sum(losses) / len(losses)
         if not math.isfinite(mean):
             return f"the mean of the first {len(losses)} losses is {mean}"
-        expected = self.reference["losses"]
+        expected = self.started.plain["losses"]
         plain = sum(expected) / len(expected)
         tolerance = self.space.tolerance(config)
         if tolerance is None or abs(mean - plain) <= tolerance * abs(plain):
@@ -145,22 +147,23 @@ def tune(
     check_limit_s("budget", budget_s)
     run = _Tuning(name, parameters, budget_s, steps, say)
     say("reading what the training is ...")
-    facts = run.facts()
-    run.space = space(function, facts, vary or {}, keep)
-    run.measure_reference()
-    race = Race(
-        merged(run.space.settings),
-        run.take,
-        lambda: run.spent_s / budget_s,
-        lambda config: go_together(config, facts.workers),
-    )
-    interrupted = False
-    try:
-        best = race.run()
-        if race.gain(best, PLAIN) is None:  # what was taken back last: never measured together
-            race.measure_again([PLAIN, best])
-    except KeyboardInterrupt:
-        interrupted = True
+    run.begin()
+    with run.started:
+        run.space = space(function, run.facts, vary or {}, keep)
+        run.check_losses()
+        race = Race(
+            merged(run.space.settings),
+            run.take,
+            lambda: run.spent_s / budget_s,
+            lambda config: go_together(config, run.facts.workers),
+        )
+        interrupted = False
+        try:
+            best = race.run()
+            if race.gain(best, PLAIN) is None:  # what was taken back last: never measured together
+                race.measure_again([PLAIN, best])
+        except KeyboardInterrupt:
+            interrupted = True
     return _result(run, race, interrupted=interrupted)
 
 
@@ -186,7 +189,7 @@ def _result(run: _Tuning, race: Race, *, interrupted: bool) -> Tuned:
         disturbed=disturbed,
         settled=race.settled and not disturbed,
         interrupted=interrupted,
-        plain_s=run.reference["sample_s"],
+        plain_s=run.started.plain_s,
         start_s=run.starts_s.get(best, 0.0),
         trials=run.trials,
         logs=race.logs,
