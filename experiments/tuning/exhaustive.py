@@ -73,6 +73,8 @@ def main() -> None:
         f"{typical[best] / mine:.3f} of the best speed, {plain / mine:.2f}x the plain loop "
         f"(says {found.speedup}, {found.interval}; {found.trials} trials)"
     )
+    likely = frozenset((found.best | found.likely).items())
+    print(f"with what is likely, {dict(likely)}: {typical[best] / typical[likely]:.3f} of the best")
     for name, recipe in RECIPES.items():
         config = frozenset((n, v) for n, v in recipe.items() if v in options.get(n, []))
         speed = plain / typical[config] if config in typical else float("nan")

@@ -122,11 +122,16 @@ def test_a_file_of_no_answers_is_one_line(run, tmp_path, text, message):
     assert message in errors[0]
 
 
-def test_a_run_alone_is_refused(run):
-    """It would be read for nothing."""
-    status, _, errors = run("claims", str(SAVED / "0001_bench.json"))
-    assert status == 2
-    assert "give the answers with --check FILE" in errors[0]
+def test_a_run_stands_beside_claims_about_a_machine(run):
+    """Values of a committed run where it has the quantity; what it lacks is said."""
+    status, out, _ = run("claims", str(SAVED / "0001_bench.json"), "--json")
+    claims = {claim["id"]: claim for claim in json.loads(out)["claims"]}
+    machine = [c for c in claims.values() if c["how"] == "saved quantity"]
+    assert status == 0
+    assert len(machine) == 96
+    assert sum("in this run" in claim["evidence"] for claim in machine) == 96
+    assert any(claim["evidence"].startswith("not in this run: ") for claim in machine)
+    assert any(" to " in claim["evidence"] for claim in machine)
 
 
 def test_text_says_what_is_wrong_first(run, tmp_path):

@@ -228,7 +228,8 @@ def tuned(**changes):
     plain, best = frozenset(), frozenset({("precision", "bfloat16")})
     values = {
         "workload": "t.py:make", "best": {"precision": "bfloat16"}, "speedup": 2.0,
-        "interval": (1.9, 2.1), "alone": ALONE, "without": ALONE[:1], "not_tried": [],
+        "interval": (1.9, 2.1), "likely": {"threads": 1}, "alone": ALONE,
+        "without": ALONE[:1], "not_tried": [],
         "failed": [Failed("fault", "loss", "loss", "4 in place of 2")], "spent_s": 60.0,
         "disturbed": False, "settled": True, "interrupted": False, "plain_s": 0.001,
         "start_s": 0.0, "trials": 9, "logs": {plain: {0: 0.0, 1: 0.0}, best: {0: -0.7, 1: -0.7}},
@@ -250,6 +251,7 @@ def test_text_holds_the_code_to_write_and_what_failed():
     text = render(tuned())
     assert "    with torch.autocast(device, torch.bfloat16):" in text
     assert "fault=loss: loss: 4 in place of 2" in text
+    assert "Likely to help too, but not proven: threads=1; a larger --budget would tell." in text
     assert "Changes numbers: precision; the first losses are alike." in text
     assert max(map(len, text.splitlines())) <= 100
 

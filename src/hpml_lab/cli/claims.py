@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from hpml_lab.cli.options import json_option
-from hpml_lab.errors import InputError
 
 
 @click.command()
@@ -26,19 +25,20 @@ def claims(
 ) -> None:
     """Print published answers of the labs, whether they hold, and what decided that.
 
-    --check marks a YAML file in the ledger's form, a list of {id: ..., claim: ...}: an answer that
-    repeats a published one is judged like it; RUN is the student's saved run. Exit status 1: a
-    computed check disagrees with the ledger, or a student's answer is wrong.
+    RUN is a saved run: what it measured stands beside answers that depend on the machine. --check
+    marks a YAML file in the ledger's form, a list of {id: ..., claim: ...}: an answer that repeats
+    a published one is judged like it. Exit status 1: a computed check disagrees with the ledger, or
+    a student's answer is wrong.
     """
     if check is not None:
         context.exit(_check(check, run, as_json))
-    if run is not None:
-        raise InputError(f"RUN {str(run)!r} is for --check; give the answers with --check FILE")
     from hpml_lab.claims.ledger import claims_of
     from hpml_lab.labs.claim_decisions import decide
     from hpml_lab.report.claims import record, render
+    from hpml_lab.runs.reading import read_run
 
-    decisions = [decide(claim) for claim in claims_of(write_up)]
+    measured = read_run(run) if run else None
+    decisions = [decide(claim, measured) for claim in claims_of(write_up)]
     click.echo(json.dumps(record(decisions)) if as_json else render(decisions), nl=as_json)
     context.exit(0 if all(decision.agrees for decision in decisions) else 1)
 

@@ -12,6 +12,8 @@ from hpml_lab import labs
 from hpml_lab.claims import checks
 from hpml_lab.claims.checking import CHECKS, Check
 from hpml_lab.claims.ledger import Claim, Verdict
+from hpml_lab.labs.claim_values import values
+from hpml_lab.runs.schema import Run
 
 How = Literal["computed", "saved quantity", "not verifiable", "not computed"]
 
@@ -55,15 +57,22 @@ def all_checks() -> Mapping[str, Check]:
     return CHECKS
 
 
-def decide(claim: Claim) -> Decision:
-    """Decides a claim by its check; without one, returns what could decide it."""
+def decide(claim: Claim, run: Run | None = None) -> Decision:
+    """Decides a claim by its check; without one, returns what could decide it.
+
+    Args:
+        claim: the claim.
+        run: a saved run, whose values are the evidence for a claim about a machine.
+    """
     check = all_checks().get(claim.id)
     if check is not None:
         finding = check()
         verdict: Verdict = "confirmed" if finding.holds else "refuted"
         return Decision(claim, verdict, "computed", finding.evidence)
     if claim.verdict == "machine-dependent":
-        return Decision(claim, claim.verdict, "saved quantity", claim.quantity)
+        said = "" if run is None else "; ".join(values(claim.quantity, run))
+        missing = claim.quantity if run is None else f"not in this run: {claim.quantity}"
+        return Decision(claim, claim.verdict, "saved quantity", said or missing)
     if claim.verdict == "unverifiable":
         return Decision(claim, claim.verdict, "not verifiable", claim.right_answer)
     return Decision(claim, claim.verdict, "not computed", claim.how_to_check)

@@ -82,6 +82,9 @@ def _notes(tuned: Tuned) -> Iterator[str]:
         yield f"The recipe takes {seconds(tuned.start_s)} longer to start."
     if tuned.interrupted:
         yield "Interrupted: this is what was known by then."
+    if tuned.likely:
+        pairs = ", ".join(_pair(name, value) for name, value in tuned.likely.items())
+        yield f"Likely to help too, but not proven: {pairs}; a larger --budget would tell."
     changing = [m.setting for m in tuned.without if m.changes_numbers]
     if changing:
         yield f"Changes numbers: {', '.join(changing)}; the first losses are alike."

@@ -62,6 +62,7 @@ class Tuned:
         best: Settings that surely make it faster, by name.
         speedup: Speed with them over the plain loop; None if no winner is named.
         interval: Its 95 % confidence interval; None where too few trials tell it.
+        likely: Settings that may make it faster still, which the time did not suffice to prove.
         alone: Every value alone over the plain loop.
         without: The recipe over the recipe without each of its settings.
         not_tried: Values that cannot win, and why.
@@ -80,6 +81,7 @@ class Tuned:
     best: dict[str, Value]
     speedup: float | None
     interval: tuple[float, float] | None
+    likely: dict[str, Value]
     alone: list[Measured]
     without: list[Measured]
     not_tried: list[NotTried]

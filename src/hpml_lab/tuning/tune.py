@@ -181,6 +181,7 @@ def _result(run: _Tuning, race: Race, *, interrupted: bool) -> Tuned:
         best=dict(sorted(best, key=str)),
         speedup=None if disturbed or gain is None else gain.ratio,
         interval=None if disturbed or gain is None else gain.interval,
+        likely={} if disturbed else dict(sorted(race.leader - best, key=str)),
         alone=[_shown(run.space, *one) for one in alone if one[1]],
         without=[_shown(run.space, *one) for one in without if one[1]],
         not_tried=run.space.not_tried,
