@@ -14,6 +14,7 @@ def case(ranks, gradients, seconds, processes=3):
     return recorded(
         Measurement(
             case={"ranks": ranks, "gradients": gradients, "device": "cpu", "width": 8},
+            samples=1,
             processes=[[seconds]] * processes,
             memory={"peak_bytes": 2**20},
         ),

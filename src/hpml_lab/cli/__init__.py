@@ -47,9 +47,10 @@ def main() -> None:
     except click.ClickException as error:
         _refuse(error.format_message())
     except ModuleNotFoundError as error:
-        if error.name not in _OF_THE_LABS:
+        package = (error.name or "").partition(".")[0]
+        if package not in _OF_THE_LABS:
             raise
-        _refuse(f"{error.name} is not installed; pip install 'hpml-lab[labs]' adds it")
+        _refuse(f"{package} is not installed; pip install 'hpml-lab[labs]' adds it")
 
 
 def _refuse(text: str) -> None:

@@ -35,7 +35,8 @@ MARGIN = 0.02  # differences up to this are none
 ALPHA = 0.01  # chance of a setting that does not help to be in the recipe
 CONFIDENCE = 0.95  # of the intervals that are shown
 _SCREEN = MARGIN  # gain of one trial with which a setting enters the first leader
-_HOPELESS = 0.1  # loss of one trial with which a setting takes no further part
+_HOPELESS = 0.1  # mean loss with which a setting takes no further part
+_HOPELESS_ONCE = 0.3  # the same of a single trial, which may have met a slow moment
 _CLOSING = 6  # turns that are left to prove what the leader has, when no more is added
 _CLOSING_SHARE = 0.65  # of the time, at most
 _DOUBTFUL = 0.5  # chance of a gain at least as large without an effect, to be taken back at the end
@@ -233,14 +234,22 @@ class Race:
         if alone in self.failed:
             return True
         # One that needs another setting was never measured alone.
-        return bool(self._differences(alone, PLAIN)) and self._mean_gain(alone, PLAIN) < -_HOPELESS
+        return self._is_far_behind(alone, PLAIN)
+
+    def _is_far_behind(self, config: Config, other: Config) -> bool:
+        differences = self._differences(config, other)
+        if not differences:
+            return False
+        return float(np.mean(differences)) < -(_HOPELESS if differences[1:] else _HOPELESS_ONCE)
 
     def _may_win(self, config: Config) -> bool:
         """Whether a neighbour was not measured beside the leader yet, or may be faster."""
         if not self._differences(config, self.leader):
             return True
+        if self._is_far_behind(config, self.leader):
+            return False
         mean = self._mean_gain(config, self.leader)
-        return mean > -_HOPELESS and mean + self._half(config, self.leader, 1 - CONFIDENCE) > 0
+        return mean + self._half(config, self.leader, 1 - CONFIDENCE) > 0
 
     def _fall_back(self) -> bool:
         """Leads with the best of the others if the leader fails, as settings may fail together."""
