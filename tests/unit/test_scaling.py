@@ -170,7 +170,7 @@ def test_text_has_a_row_for_each_number_of_ranks():
         Case(1, 1.0, (0.9, 1.1), 1.0, 0.0, 1.0, (2**20,), 2**20),
         Case(2, failure="timeout: 2 ranks did not end within 5 s"),
     ]
-    text = render(Scaling("t.py:make", "ddp", "gloo", False, cases))
+    text = render(Scaling("t.py:make", "ddp", "gloo", False, 1, cases))
     assert "2 ranks: timeout: 2 ranks did not end within 5 s" in text
     assert "100 %" in text.replace("100.0 %", "100 %")
     assert max(map(len, text.splitlines())) <= 100

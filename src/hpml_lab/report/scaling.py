@@ -3,7 +3,7 @@
 from hpml_lab.labs.answer import Answer
 from hpml_lab.report.terminal import new_console, plain, table, text_of
 from hpml_lab.scaling.result import Case, Scaling, World, Worlds
-from hpml_lab.units import mebibytes, percent, ratio, seconds
+from hpml_lab.units import MIB, mebibytes, percent, ratio, seconds
 
 _WIDTH = 100
 _COLUMNS = [
@@ -14,16 +14,16 @@ _COLUMNS = [
     "efficiency",
     "exposed",
     "exchange",
-    "measured/predicted",
-    "peak",
-    "plan",
+    "over predicted",
+    "peak MiB",
+    "plan MiB",
 ]
 _WEAK, _STRONG = "each rank has a whole batch", "the ranks share one batch"
 _LEGEND = (
     "A step is the slowest rank's; from and to hold one more launch (95 %). Exposed: by how much "
-    "exchanging gradients makes a step longer. Exchange: all of it, also beside the work. "
-    "Predicted: the step of the first line and the exchange at the measured latency and bandwidth, "
-    "one after the other. Plan: the memory plan and the buckets, for every rank."
+    "exchanging gradients makes a step longer. Exchange: all of it, also beside the work. Over "
+    "predicted: the step over that of the first line and the exchange, by the measured latency and "
+    "bandwidth, one after the other. Plan: the planned peak of a rank."
 )
 
 
@@ -31,7 +31,8 @@ def render(scaling: Scaling) -> str:
     """Returns the cases as a table, failures and warnings under it."""
     console = new_console(_WIDTH)
     shared = _STRONG if scaling.strong else _WEAK
-    named = f"{scaling.workload}: {scaling.strategy} over {scaling.backend}, {shared}"
+    each = "1 thread each" if scaling.threads == 1 else f"{scaling.threads} threads each"
+    named = f"{scaling.workload}: {scaling.strategy} over {scaling.backend}, {shared}, {each}"
     console.print(plain(named))
     console.print(table(_COLUMNS, [_row(case) for case in scaling.cases], _WIDTH))
     for case in scaling.cases:
@@ -70,8 +71,8 @@ def _row(case: Case) -> list[str]:
         seconds(max(0.0, case.exposed_s or 0.0)),
         seconds(case.exchange_s or 0.0),
         ratio(case.step_s / case.predicted_step_s),
-        mebibytes(max(case.peak_bytes)),
-        "-" if case.predicted_peak_bytes is None else mebibytes(case.predicted_peak_bytes),
+        f"{max(case.peak_bytes) / MIB:,.2f}",
+        "-" if case.predicted_peak_bytes is None else f"{case.predicted_peak_bytes / MIB:,.2f}",
     ]
 
 

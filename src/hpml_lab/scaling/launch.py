@@ -93,6 +93,7 @@ def run_ranks(
     timeout_s: float,
     nodes: Nodes = ONE_NODE,
     launch: str = "hpml",
+    threads: int | None = None,
 ) -> list[dict[str, Any]]:
     """Runs a job in ranks and returns the result of each.
 
@@ -102,6 +103,7 @@ def run_ranks(
         timeout_s: All ranks of this node are killed after this many seconds.
         nodes: The nodes that share the ranks.
         launch: Name of the launch, the same on each node.
+        threads: Threads of a rank; by default its share of this node's processors.
 
     Raises:
         RanksError: if a rank fails, dies or stops, or they do not end in time.
@@ -115,7 +117,7 @@ def run_ranks(
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
-            env=_environment(nodes.ranks_each(world)),
+            env=_environment(threads or threads_of(nodes.ranks_each(world))),
             start_new_session=True,
         )
         late = False
@@ -134,8 +136,12 @@ def run_ranks(
         return ranks
 
 
-def _environment(ranks: int) -> dict[str, str]:
-    threads = max(1, (os.cpu_count() or 1) // ranks)
+def threads_of(ranks: int) -> int:
+    """Returns a rank's share of this node's processors."""
+    return max(1, (os.cpu_count() or 1) // ranks)
+
+
+def _environment(threads: int) -> dict[str, str]:
     ours = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return {"OMP_NUM_THREADS": str(threads)} | os.environ | ours
 

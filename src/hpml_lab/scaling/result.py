@@ -55,6 +55,7 @@ class Scaling:
         strategy: ``ddp`` or ``fsdp``.
         backend: ``gloo`` or ``nccl``.
         strong: Whether the ranks share one batch; otherwise each has a whole one.
+        threads: Threads of each rank.
         cases: One for each number of ranks.
     """
 
@@ -62,6 +63,7 @@ class Scaling:
     strategy: str
     backend: str
     strong: bool
+    threads: int
     cases: list[Case]
 
     def record(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from hpml_lab.errors import HpmlError, InputError, unknown
-from hpml_lab.scaling.launch import ONE_NODE, Nodes, RanksError, run_ranks
+from hpml_lab.scaling.launch import ONE_NODE, Nodes, RanksError, run_ranks, threads_of
 from hpml_lab.scaling.planned import rank_peak_bytes
 from hpml_lab.scaling.result import Case, Scaling
 from hpml_lab.stats.intervals import FEWEST_PROCESSES, prediction_interval
@@ -98,6 +98,8 @@ def scale(
     setup = setup or Setup()
     check_worlds(worlds)
     shared = [_shared(function, parameters, world, setup) for world in worlds]
+    # As many for each number of ranks: more ranks are more processors, not fewer threads.
+    threads = min(threads_of(setup.nodes.ranks_each(world)) for world in worlds)
     cases: list[Case] = []
     for world, of_rank in zip(worlds, shared, strict=True):
         try:
@@ -106,14 +108,15 @@ def scale(
                 say(f"{world} {'rank' if world == 1 else 'ranks'}, launch {number} of {_LAUNCHES}")
                 launched = f"hpml-{world}-{number}"
                 job = _job(name, of_rank, setup)
-                launches.append(run_ranks(job, world, setup.timeout_s, setup.nodes, launched))
+                ranks = run_ranks(job, world, setup.timeout_s, setup.nodes, launched, threads)
+                launches.append(ranks)
         except RanksError as error:
             cases.append(Case(world, failure=f"{error.kind}: {error}"))
             continue
         first = next((case for case in cases if case.step_s), None)
         planned = _planned(function, of_rank, setup.strategy, world)
         cases.append(_case(world, launches, first, planned, strong=setup.strong))
-    return Scaling(name, setup.strategy, setup.backend, setup.strong, cases)
+    return Scaling(name, setup.strategy, setup.backend, setup.strong, threads, cases)
 
 
 def _shared(
