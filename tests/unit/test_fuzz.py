@@ -126,7 +126,6 @@ WORDS = st.one_of(
 )  # fmt: skip
 COMMANDS = [
     "answers",
-    "claims",
     "compare",
     "fleet",
     "history",
