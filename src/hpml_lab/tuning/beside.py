@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 from statistics import fmean, median
-from types import TracebackType
 from typing import Any
 
 from hpml_lab.measure.load import LARGEST_WAIT
@@ -66,12 +65,7 @@ class Trials:
     def __enter__(self) -> "Trials":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._reference is not None:
             self._reference.close()
 

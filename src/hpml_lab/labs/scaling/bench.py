@@ -1,15 +1,19 @@
 """What more ranks cost: a step of each, with and without exchanging gradients."""
 
 import functools
+import os
 
 import pytest
 
 from hpml_lab.labs.scaling import GROUP
-from hpml_lab.scaling.launch import run_ranks
+from hpml_lab.scaling.launch import run_ranks, threads_of
 
 NAME = "hpml_lab.training.lab:training"
 ROUNDS, TIMEOUT_S = 15, 300.0
-WORLDS = [pytest.param(ranks, marks=pytest.mark.world(ranks)) for ranks in (1, 2, 4, 8)]
+RANKS = (1, 2, 4, 8)
+WORLDS = [pytest.param(ranks, marks=pytest.mark.world(ranks)) for ranks in RANKS]
+# As many for each number of ranks: more ranks are more processors, not fewer threads.
+THREADS = threads_of(max(ranks for ranks in RANKS if ranks <= (os.cpu_count() or 1)))
 
 
 @functools.cache
@@ -20,7 +24,7 @@ def launched(world, device, width, images):
         "workload": NAME, "parameters": parameters, "strategy": "ddp", "rounds": ROUNDS,
         "backend": "gloo" if device == "cpu" else "nccl", "timeout_s": TIMEOUT_S,
     }  # fmt: skip
-    return run_ranks(job, world, TIMEOUT_S)
+    return run_ranks(job, world, TIMEOUT_S, threads=THREADS)
 
 
 @pytest.mark.slow
@@ -32,5 +36,6 @@ def test_step(measure, training, ranks, gradients):
     reports = launched(ranks, training.device, training.width, training.images)
     rounds = [report[f"{gradients}_s"] for report in reports]
     measure.taken([max(of_ranks) for of_ranks in zip(*rounds, strict=True)])
-    measure.case |= {"device": training.device, "width": training.width, "strategy": "ddp"}
+    measure.case |= {"network": training.network, "width": training.width, "strategy": "ddp"}
+    measure.case |= {"device": training.device}
     measure.memory["peak_bytes"] = max(report["peak_bytes"] for report in reports)

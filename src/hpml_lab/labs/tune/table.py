@@ -27,7 +27,7 @@ def tunings(run: Run) -> dict[str, dict[tuple[str, ...], Measurement]]:
 
 
 def speed(case: Measurement, plain: Measurement) -> float:
-    """Returns the speed of a case over the plain loop's: the ratio of median trials."""
+    """Returns the speed of a case over the plain loop's: the ratio of mean trials, in logs."""
     return _typical_s(plain) / _typical_s(case)
 
 
@@ -40,7 +40,7 @@ def _settings(case: Measurement) -> tuple[str, ...]:
 
 def _typical_s(case: Measurement) -> float:
     trials = (statistics.median(rounds) for rounds in case.processes if rounds)
-    return statistics.median(trials) / (case.samples or 1)
+    return statistics.geometric_mean(trials) / (case.samples or 1)
 
 
 def _answer(name: str, cases: dict[tuple[str, ...], Measurement]) -> Answer:
