@@ -187,6 +187,13 @@ def test_a_trial_is_timed_beside_the_plain_loop(loader):
         assert result["samples"] == 8
 
 
+def test_a_plain_loop_that_dies_between_trials_is_started_again():
+    """The trial beside it is not blamed, and nothing that was measured is lost."""
+    with Trials(NAME, {}, seconds=0.1, limit_s=120, has_loader=False, shared=True) as trials:
+        trials._reference.close()
+        assert trials.take({}, 120)["sample_s"] > 0
+
+
 def test_a_trial_s_time_is_its_ratio_to_the_plain_loop(monkeypatch):
     """The machine is half as fast from the fourth turn on: twice the plain loop all the same."""
     speed = iter([1.0, 1.0, 1.0, 1.0, *[0.5] * 20])

@@ -13,7 +13,7 @@ from typing import Any
 
 from hpml_lab.measure.load import LARGEST_WAIT
 from hpml_lab.tuning import trial
-from hpml_lab.tuning.process import Served
+from hpml_lab.tuning.process import Served, TrialError
 
 _PIECES = 5  # turns of a trial, at most
 _FEWEST = 2
@@ -50,9 +50,7 @@ class Trials:
     ) -> None:
         self._name, self._parameters = name, dict(parameters)
         self._seconds, self._limit_s = seconds, limit_s
-        self._reference: Served | None = Served(
-            trial.serve, name, self._parameters, {}, timeout_s=limit_s
-        )
+        self._reference: Served | None = self._started()
         self.plain: dict[str, Any] = self._reference.first
         self.plain_s = float(self._ask(self._reference, seconds, limit_s)["sample_s"])
         step_s = self.plain_s * self.plain["samples"]
@@ -102,8 +100,16 @@ class Trials:
         """Returns the seconds of a sample in the plain loop now; on a GPU what it took at first."""
         if self._reference is None:
             return self.plain_s
-        turn = self._ask(self._reference, self._seconds / self._pieces, self._limit_s)
+        piece_s = self._seconds / self._pieces
+        try:
+            turn = self._ask(self._reference, piece_s, self._limit_s)
+        except (TrialError, OSError):  # it has died: that is no fault of the trial's settings
+            self._reference = self._started()
+            turn = self._ask(self._reference, piece_s, self._limit_s)
         return float(turn["sample_s"])
+
+    def _started(self) -> Served:
+        return Served(trial.serve, self._name, self._parameters, {}, timeout_s=self._limit_s)
 
     @staticmethod
     def _ask(served: Served, seconds: float, limit_s: float) -> dict[str, Any]:
