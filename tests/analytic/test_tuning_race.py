@@ -42,7 +42,12 @@ def test_the_best_settings_are_found_on_planted_machines():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "least"),
-    [({}, 0.95), ({"heavy": True}, 0.9), ({"noise": 0.01, "budget": 240}, 0.85)],
+    [
+        ({}, 0.95),
+        ({"heavy": True}, 0.95),
+        ({"noise": 0.01, "budget": 240}, 0.95),
+        ({"drift": 0.2}, 0.9),
+    ],
 )
 def test_a_thousand_planted_machines(options, least):
     """Within 2 % of the best; of the values tried at most 1 % are called helpful falsely."""
@@ -123,8 +128,8 @@ def test_what_helps_only_together_is_found():
     assert raced(machine)[1] == pair
 
 
-def test_drift_of_the_machine_cancels():
-    """A machine that slows down by 0.1 % with every trial: twice as fast is told as twice."""
+def test_a_machine_that_slows_down_speaks_for_no_setting():
+    """By 0.1 % with every trial, 60 turns: twice as fast is told as twice, within 1 %."""
     slowed = iter(range(1000))
 
     def trial(config):
@@ -133,7 +138,7 @@ def test_drift_of_the_machine_cancels():
     race = Race({"precision": ["bfloat16"]}, trial)
     recipe = race.run()
     assert recipe == {("precision", "bfloat16")}
-    assert race.gain(recipe, PLAIN).ratio == pytest.approx(2, rel=0.002)
+    assert race.gain(recipe, PLAIN).ratio == pytest.approx(2, rel=0.01)
 
 
 def test_a_plain_loop_that_fails_once_is_measured_again():

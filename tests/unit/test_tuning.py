@@ -239,7 +239,7 @@ def tuned(**changes):
         "without": ALONE[:1], "not_tried": [],
         "failed": [Failed("fault", "loss", "loss", "4 in place of 2")], "spent_s": 60.0,
         "disturbed": False, "settled": True, "interrupted": False, "plain_s": 0.001,
-        "start_s": 0.0, "trials": 9, "logs": {plain: {0: 0.0, 1: 0.0}, best: {0: -0.7, 1: -0.7}},
+        "start_s": 0.0, "trials": 9, "logs": {plain: [0.0, 0.0], best: [-0.7, -0.7]},
     }  # fmt: skip
     return Tuned(**(values | changes))
 

@@ -74,7 +74,7 @@ class Tuned:
         plain_s: Seconds of a sample in the plain loop.
         start_s: Additional seconds of the recipe's start, such as compiling, over the plain loop's.
         trials: Number of trials.
-        logs: Log seconds of a sample of each configuration, by turn.
+        logs: Log seconds of a sample in each trial of a configuration.
     """
 
     workload: str
@@ -93,7 +93,7 @@ class Tuned:
     plain_s: float
     start_s: float
     trials: int
-    logs: dict[Config, dict[int, float]]
+    logs: dict[Config, list[float]]
 
     def record(self) -> dict[str, Any]:
         """Returns the result in a form for JSON."""

@@ -22,9 +22,7 @@ def run_of(tuned: Tuned, before: State) -> dict[str, Any]:
         tuned: The result.
         before: The machine's state before it.
     """
-    benchmarks = [
-        _benchmark(tuned, config, list(by_turn.values())) for config, by_turn in tuned.logs.items()
-    ]
+    benchmarks = [_benchmark(tuned, config, logs) for config, logs in tuned.logs.items()]
     return {
         "machine_info": {
             "node": platform.node(),

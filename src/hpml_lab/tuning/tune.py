@@ -161,7 +161,7 @@ def tune(
         try:
             best = race.run()
             if race.gain(best, PLAIN) is None:  # what was taken back last: never measured together
-                race.measure_again([PLAIN, best])
+                race.measure_again([best])
         except KeyboardInterrupt:
             interrupted = True
     return _result(run, race, interrupted=interrupted)
