@@ -15,8 +15,9 @@ bench: $(READY)
 bench-gpu: $(READY)
 	PYTHON=$(BIN)/python tools/gpu.sh suite
 
+# A process for each core. Threads that wait do not spin: they would take the other process's core.
 test: $(READY)
-	$(BIN)/pytest
+	OMP_WAIT_POLICY=passive $(BIN)/pytest -n auto --dist worksteal
 
 check: $(READY)
 	$(BIN)/ruff format --check .

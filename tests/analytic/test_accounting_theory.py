@@ -16,7 +16,7 @@ from hpml_lab.memory.accounting import Cost, batch_norm, convolution, linear, po
 from hpml_lab.memory.resnet import ResNet
 from hpml_lab.training.networks import build_network
 from support import strategies
-from support.laws import agree, must_reject
+from support.laws import agree, fewer, must_reject
 
 
 def counted(model, shape, first):
@@ -293,6 +293,7 @@ def test_the_convolution_law_rejects(name):
     must_reject(convolution_law, WRONG_CONVOLUTIONS[name], cases)
 
 
+@fewer
 @given(st.integers(1, 12), st.integers(1, 20), st.integers(25, 56), st.booleans())
 def test_a_narrow_cifar_resnet_costs_what_torch_counts(width, classes, image, norm):
     """The sum over layers equals the network's own parameters, buffers and FLOP."""

@@ -17,6 +17,7 @@ from hpml_lab.memory.recurrence import resnet_timeline
 from hpml_lab.memory.resnet import RESNETS, ResNet
 from hpml_lab.memory.timeline import CATEGORIES
 from hpml_lab.training.networks import CifarResNet18
+from support.laws import fewer
 
 MIB = 2**20
 BLOCKS = {
@@ -83,12 +84,14 @@ IMAGENET = st.tuples(
 )
 
 
+@fewer
 @given(CIFAR)
 def test_a_network_with_the_cifar_stem_needs_what_autograd_keeps(case):
     """Peak, and every category at the end of every phase, equal the trace to the byte."""
     law(*case)
 
 
+@fewer
 @given(IMAGENET)
 def test_a_network_with_the_imagenet_stem_needs_what_autograd_keeps(case):
     """The same for both kinds of blocks, any depths and any image."""

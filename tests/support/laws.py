@@ -30,6 +30,11 @@ def agree(law: str, theory: Any, oracle: Any, scale: float = 0.0) -> None:
     LARGEST[law] = max(deviation, LARGEST.get(law, 0.0))
 
 
+def fewer(law: Callable[..., None]) -> Callable[..., None]:
+    """Tries a law on a quarter of the examples: its single case builds and traces a network."""
+    return settings(max_examples=settings().max_examples // 4)(law)
+
+
 def must_reject(
     law: Callable[[Any, Any], None], wrong: Any, cases: SearchStrategy[Any], examples: int = 500
 ) -> None:

@@ -7,7 +7,7 @@ from hpml_lab import cli
 from hpml_lab.measure import ceilings
 from hpml_lab.training.cifar10 import Images
 from support.clocks import FakeClock
-from support.environment import clear_options
+from support.environment import XDIST, clear, clear_options
 
 
 @pytest.fixture
@@ -22,6 +22,12 @@ def images():
 def no_waiting(monkeypatch):
     """Waits for no quiet machine: no test depends on how fast or free one is."""
     monkeypatch.setenv("HPML_QUIET_WAIT", "0")
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """Hides from the runs that a test starts that others run side by side with it."""
+    clear(monkeypatch, XDIST)
 
 
 @pytest.fixture(autouse=True)

@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_is_one_failure():
     with socket.create_server(("localhost", 0)) as taken:
         nodes = Nodes(2, f"localhost:{taken.getsockname()[1]}")
         with pytest.raises(RanksError, match="2 ranks") as error:
-            run_ranks(JOB, 2, 20, nodes)
+            run_ranks(JOB, 2, 10, nodes)
     assert error.value.kind in {"failed", "timeout"}
     assert not ranks_running()
 
@@ -96,12 +96,13 @@ def test_a_port_that_is_taken_is_one_failure():
 def test_a_sharded_rank_holds_what_is_planned(ranks):
     """Shards, gathered parameters, scattered gradients. Gloo's threads copy what they reduce.
 
-    How many of these copies are alive at the peak is chance; all together are the gradients.
+    How many of these copies are alive at the peak is chance: at most what all gradients are read
+    from and written to.
     """
     job = JOB | {"strategy": "fsdp", "parameters": {"width": 4096}}
     measured = run_ranks(job, ranks, 120)[0]
     planned = rank_peak_bytes(small, {"width": 4096}, "fsdp", ranks)
-    copied = measured["gradient_bytes"] if ranks > 1 else 0
+    copied = 2 * measured["gradient_bytes"] if ranks > 1 else 0
     assert planned <= measured["peak_bytes"] <= planned + copied + 64
 
 
