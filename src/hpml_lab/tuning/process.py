@@ -15,6 +15,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import IO, Any
 
+import torch
+
 from hpml_lab.errors import MeasurementError
 from hpml_lab.tuning.result import Kind
 
@@ -50,6 +52,15 @@ def in_process(job: Callable[..., Any], *arguments: Any, timeout_s: float) -> An
         return served.first
 
 
+def _preloaded() -> list[str]:
+    """Returns the modules that a trial needs and a fork has.
+
+    The compiler takes seconds to import. With a GPU that might start CUDA, which no fork survives.
+    """
+    compiler = [] if torch.cuda.is_available() else ["torch._inductor.compile_fx"]
+    return ["hpml_lab.tuning.trial", *compiler]
+
+
 def _once(job: Callable[..., Any], arguments: tuple[Any, ...]) -> Iterator[Any]:
     yield job(*arguments)
 
@@ -72,7 +83,7 @@ class Served:
 
     def __init__(self, job: Callable[..., Any], *arguments: Any, timeout_s: float) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["hpml_lab.tuning.trial"])
+        context.set_forkserver_preload(_preloaded())
         self._log = tempfile.NamedTemporaryFile()  # noqa: SIM115 - closed with the process
         self._pipe, theirs = context.Pipe()
         usual = multiprocessing.get_start_method()
