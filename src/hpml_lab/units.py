@@ -51,9 +51,9 @@ def clock_time(duration_s: float) -> str:
     return f"{minutes}:{rest:02d}"
 
 
-def per_second(rate: float) -> str:
-    """Returns a rate as in ``1,240 /s``."""
-    return f"{rate:,.0f} /s"
+def per_second(rate: float, what: str = "") -> str:
+    """Returns a rate as in ``1,240 /s``, or ``1,240 images/s`` of something."""
+    return f"{rate:,.0f} {what}/s"
 
 
 def flop_rate(rate: float) -> str:

@@ -94,7 +94,7 @@ def test_answers_without_a_run_say_how_to_make_one(run, tmp_path):
     """An empty storage ends with exit status 2 and one line."""
     status, _, errors = run("answers", "--storage", str(tmp_path))
     assert (status, len(errors)) == (2, 1)
-    assert "make one with: make bench" in errors[0]
+    assert "make one with: pytest --benchmark-save=NAME" in errors[0]
 
 
 def test_answers_refuse_a_file_that_is_no_run(run, tmp_path):

@@ -62,6 +62,10 @@ def test_a_function_is_named_by_its_file_or_its_module(folder, place):
     [
         ("training", "workload 'training' is not FILE.py:NAME or package.module:NAME"),
         ("mine.py:", "workload 'mine.py:' is not FILE.py:NAME"),
+        (
+            "mine.py",
+            "workload 'mine.py' is not FILE.py:NAME or package.module:NAME; give one of: mine.py:",
+        ),
         (":training", "workload ':training' is not FILE.py:NAME"),
         ("none.py:training", "no file 'none.py'; a workload is FILE.py:NAME"),
         ("no.such.module:training", "no.such.module cannot be imported: ModuleNotFoundError"),
@@ -130,6 +134,12 @@ def test_a_text_of_another_type_is_refused(text, default, said):
     """One line each."""
     with pytest.raises(InputError, match=said):
         parse_setting("x", text, default)
+
+
+@pytest.mark.parametrize("text", ["true", "True", "TRUE"])
+def test_a_truth_is_read_in_any_case(text):
+    """As Python and YAML write it."""
+    assert parse_setting("x", text, False) is True
 
 
 def test_an_object_that_can_be_called_is_a_workload():

@@ -129,7 +129,7 @@ def test_no_storage_is_one_line(run, tmp_path):
     assert (status, len(errors)) == (2, 1)
     assert "name one with --storage" in errors[0]
     status, out, _ = run("history", "--storage", str(tmp_path))
-    assert (status, out) == (0, "No saved run; make one with: make bench\n")
+    assert (status, out) == (0, "No saved run; make one with: pytest --benchmark-save=NAME\n")
 
 
 def test_recovering_says_what_is_saved_and_what_is_missing(run, tmp_path):

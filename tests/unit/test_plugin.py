@@ -226,6 +226,15 @@ def test_bad_input_is_one_line_and_saves_nothing(project, options, line):
     assert saved(project) == []
 
 
+def test_axes_without_an_effect_are_named(project):
+    """A test of one's own declares its axes itself."""
+    project.makepyfile(SLEEPLESS)
+    result = project.runpytest_inprocess("--hpml-axis=workers=1")
+    result.stdout.fnmatch_lines(["--hpml-axis had no effect: no selected test asks for *"])
+    result = project.runpytest_inprocess()
+    result.stdout.no_fnmatch_line("--hpml-axis*")
+
+
 def test_options_come_before_ini_before_environment(project, monkeypatch):
     """The report header shows which value won."""
     monkeypatch.setenv("HPML_SEED", "1")

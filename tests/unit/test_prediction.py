@@ -190,6 +190,7 @@ def test_the_picture_is_written(tmp_path, ending):
         ("--network resnet50 --batch 2 --gpu T4 --device-memory 1GB", "both say the memory"),
         ("--network resnet50 --batch 2 --check", "--check needs the memory"),
         ("--network resnet50 --batch 2 --device-memory 1GB --margin 1", "margin is 1.0; it must"),
+        ("--network resnet50 --batch 2 --device-memory 16", "'16' is 16 bytes; give a unit, such"),
         ("--network resnet18 --batch 2 --classes 0", "classes is 0; it must be a whole number"),
         ("--network torchvision:vgg11 --batch 2 --classes 0", "classes is 0; it must be a whole"),
         ("--network resnet18 --batch 2 --gpu-context x", "neither a number of bytes nor measure"),

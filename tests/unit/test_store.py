@@ -282,7 +282,9 @@ def test_the_latest_run_is_that_of_any_machine(tmp_path):
 
 def test_no_run_is_an_error_that_says_how_to_make_one(tmp_path):
     """An empty storage is bad input."""
-    with pytest.raises(InputError, match=r"no saved run under .*make one with: make bench"):
+    with pytest.raises(
+        InputError, match=r"no saved run under .*make one with: pytest --benchmark-save=NAME"
+    ):
         latest(tmp_path)
 
 

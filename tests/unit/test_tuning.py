@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from hpml_lab.labs.tune.figure import waterfall
 from hpml_lab.labs.tune.table import answers, tunings
+from hpml_lab.measure.fingerprint import state
 from hpml_lab.report.tuning import headline, render
 from hpml_lab.runs.reading import read_run
 from hpml_lab.runs.schema import Measurement
@@ -21,9 +22,12 @@ from hpml_lab.tuning import beside
 from hpml_lab.tuning.apply import LoadedSteps, applied, reloaded
 from hpml_lab.tuning.beside import Trials
 from hpml_lab.tuning.process import Served, TrialError, in_process
-from hpml_lab.tuning.result import Failed, Measured, Tuned
+from hpml_lab.tuning.race import PLAIN, Race
+from hpml_lab.tuning.result import Failed, Measured, NotTried, Tuned
+from hpml_lab.tuning.saved import run_of as tuning_saved
 from hpml_lab.tuning.settings import Facts, go_together, space
 from hpml_lab.tuning.trial import facts, serve
+from hpml_lab.tuning.tune import _not_reached
 from support.runs import recorded, run_of
 from support.workloads.tuned import small
 
@@ -42,7 +46,9 @@ def changed(**changes):
 
 def reasons(**changes):
     """Returns the reasons why settings are not tried, by name."""
-    return {one.setting: one.reason for one in space(small, changed(**changes), {}, []).not_tried}
+    return {
+        one.setting: one.reason for one in space(small, changed(**changes), {}, [], {}).not_tried
+    }
 
 
 def test_all_settings_are_tried_where_they_may_win():
@@ -70,10 +76,17 @@ def test_what_cannot_win_is_not_tried(changes, name, reason):
 
 def test_settings_can_be_kept_and_varied():
     """A kept one is a row too; values of a parameter are read by its default's type."""
-    result = space(small, FACTS, {"width": ["8", "16"]}, ["precision"])
+    result = space(small, FACTS, {"width": ["8", "16"]}, ["precision"], {})
     assert ("precision", "kept as asked") in {(n.setting, n.reason) for n in result.not_tried}
     assert result.setting("width").values == [8, 16]
     assert result.setting("width").changes_numbers
+
+
+def test_a_value_that_the_plain_loop_has_is_not_tried_again():
+    """By its default, or as it is set."""
+    for parameters, others in (({}, [8]), ({"width": 8}, [4])):
+        result = space(small, FACTS, {"width": ["4", "8"]}, [], parameters)
+        assert result.setting("width").values == others
 
 
 @pytest.mark.parametrize(
@@ -87,7 +100,7 @@ def test_settings_can_be_kept_and_varied():
 def test_unknown_settings_are_refused(vary, keep, message):
     """With what is allowed."""
     with pytest.raises(ValueError, match=message):
-        space(small, FACTS, vary, keep)
+        space(small, FACTS, vary, keep, {})
 
 
 def test_loader_settings_need_workers():
@@ -297,6 +310,38 @@ def test_a_saved_tuning_is_answered_and_drawn():
         ("plain loop", 1.0), ("threads=1 alone", 1.25), ("precision=bfloat16 alone", 2.0),
         ("recipe", 4.0),
     ]  # fmt: skip
+
+
+def test_a_disturbed_tuning_names_no_setting_when_it_is_read_again():
+    """What would settle it is a quiet machine, not more time."""
+    run = tuning_run(
+        ({"disturbed": True}, True, [1.0, 1.0]),
+        ({"disturbed": True, "threads": 1}, False, [0.1]),
+    )
+    (answer,) = answers(run)
+    assert answer.sentences == [
+        "Cannot tell: others kept the processors busy; tune again on a quiet machine."
+    ]
+    assert answer.brief.settle == "a quiet machine"
+
+
+def test_a_saved_tuning_says_whether_it_was_disturbed():
+    """In each of its cases; one that was not says nothing."""
+    for disturbed in (True, False):
+        run = tuning_saved(tuned(disturbed=disturbed), state())
+        cases = [b["extra_info"]["hpml"]["case"] for b in run["benchmarks"]]
+        assert [case.get("disturbed", False) for case in cases] == [disturbed, disturbed]
+
+
+def test_values_that_time_did_not_suffice_for_are_named():
+    """One that was measured, alone or in a configuration that failed, is not among them."""
+    race = Race(
+        {"threads": [1, 2], "precision": ["bfloat16"], "workers": [4]},
+        lambda _config: 1.0,
+        logs={PLAIN: [0.0], frozenset({("threads", 1), ("workers", 4)}): [0.0]},
+        failed={frozenset({("precision", "bfloat16")})},
+    )
+    assert list(_not_reached(race)) == [NotTried("threads", 2, "no time was left")]
 
 
 def test_ctrl_c_prints_what_is_known(tmp_path):

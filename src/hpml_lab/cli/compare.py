@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hpml_lab.cli.options import json_option
+from hpml_lab.cli.options import default_storage, json_option
 from hpml_lab.errors import InputError
 
 
@@ -48,7 +48,7 @@ _files = partial(click.option, multiple=True, type=click.Path(path_type=Path), m
 
 
 @click.command(cls=ManyFiles)
-@_files("--base", help="Saved runs of the baseline.")
+@_files("--base", help="Saved runs of the baseline: files, or names or numbers of runs.")
 @_files("--new", help="Saved runs of what is compared with it.")
 @_files(
     "--across",
@@ -88,11 +88,22 @@ def compare(
     from hpml_lab.report.comparison import record, render
     from hpml_lab.runs.reading import read_run
 
-    runs: list[list[Any]] = [[read_run(file) for file in files] for files in (base, new)]
+    runs: list[list[Any]] = [[read_run(_file(file)) for file in files] for files in (base, new)]
     comparison = compared(*runs, alpha=alpha, margin=margin)
     text = json.dumps(record(comparison), allow_nan=False) if as_json else render(comparison)
     click.echo(text, nl=as_json)
     context.exit(comparison.exit)
+
+
+def _file(named: Path) -> Path:
+    """Returns the file of a run: as it is named, or by its name or number among the saved runs."""
+    from hpml_lab.runs.baselines import find_baseline
+    from hpml_lab.runs.store import machines
+
+    if named.exists() or named.suffix == ".json":
+        return named
+    storage = default_storage()
+    return find_baseline(str(named), machines(storage) or [storage], Path.cwd())
 
 
 def _across(files: tuple[Path, ...], alpha: float, as_json: bool) -> str:

@@ -9,11 +9,20 @@ from hpml_lab.errors import InputError
 LAB = "hpml_lab.training.lab:training"  # the workload where none is named
 LAB_ON_CPU = {"width": 8, "images": 1024, "workers": 0}  # its quick profile
 
+_STORAGES = (".benchmarks", "benchmarks")  # pytest-benchmark's own, and this project's
+
+
+def default_storage() -> Path:
+    """Returns the folder in which runs are saved here: the first that is there."""
+    folders = [Path(name) for name in _STORAGES]
+    return next((folder for folder in folders if folder.is_dir()), folders[0])
+
+
 storage_option = click.option(
     "--storage",
-    default=Path("benchmarks"),
+    default=default_storage,
     type=click.Path(path_type=Path),
-    show_default=True,
+    show_default=f"{_STORAGES[0]}, or {_STORAGES[1]} where that is not there",
     help="Folder of saved runs.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

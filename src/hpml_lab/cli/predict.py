@@ -12,7 +12,7 @@ import click
 from hpml_lab.cli.options import json_option, numbers_of_ranks
 from hpml_lab.cli.planning import of_network, of_workload, over_ranks
 from hpml_lab.errors import InputError
-from hpml_lab.units import parse_bytes
+from hpml_lab.units import MIB, parse_bytes
 
 if TYPE_CHECKING:
     from hpml_lab.labs.answer import Answer
@@ -205,6 +205,11 @@ def _device(
     memory_bytes = known.memory_bytes if known else None
     if device_memory is not None:
         memory_bytes = parse_bytes("--device-memory", device_memory)
+        if memory_bytes < MIB:
+            raise InputError(
+                f"--device-memory {device_memory!r} is {memory_bytes} bytes; give a unit, such as "
+                "16GiB or 80GB"
+            )
     capability = known.capability if known else None
     if gpu_capability is not None:
         capability = _capability(gpu_capability)

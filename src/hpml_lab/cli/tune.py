@@ -19,7 +19,13 @@ from hpml_lab.errors import InputError
 
 @click.command()
 @click.argument("workload", required=False)
-@click.option("--budget", type=float, default=300.0, show_default=True, help="Seconds to spend.")
+@click.option(
+    "--budget",
+    type=float,
+    default=300.0,
+    show_default=True,
+    help="Seconds to spend; the last trial may end later.",
+)
 @click.option("--vary", multiple=True, help="NAME=V1,V2: values of the workload's parameter.")
 @click.option("--keep", multiple=True, help="A setting to leave as it is, such as precision.")
 @settings_option

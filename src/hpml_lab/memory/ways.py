@@ -112,7 +112,7 @@ def _accumulating(function: Workload, settings: Mapping[str, Any], device: Devic
             smaller = {**settings, _BATCH: batch // parts}
             name = f"{parts} batches of {batch // parts:,} whose gradients add up"
             plan = plan_changed(function, smaller, both(as_on_gpu, accumulate))
-            way = Way(f"{name}; batch norm sees smaller batches", plan.fit(device))
+            way = Way(f"{name}; a batch norm sees smaller batches", plan.fit(device))
     return way
 
 

@@ -119,9 +119,14 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Says once why gpu cases were skipped, or how long they would take."""
+    """Says once why gpu cases were skipped, what had no effect, or how long they would take."""
+    items = terminalreporter._session.items
+    if config.stash[SETTINGS].axis and not any(axes.are_asked_for(item) for item in items):
+        terminalreporter.write_line(
+            "--hpml-axis had no effect: no selected test asks for `training`; use "
+            "pytest.mark.parametrize in a test of your own"
+        )
     if config.option.collectonly:
-        items = terminalreporter._session.items
         try:
             table = list(estimate.lines(items, config.stash[SETTINGS]))
         except InputError as error:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from hpml_lab.training.profiles import Profile
 
+_TRAINING = "training"  # the argument of a test that gets a case
 Axes = Mapping[str, Sequence[Any] | Mapping[str, Sequence[Any]]]  # values, or values by profile
 
 
@@ -52,14 +53,19 @@ def parametrize(metafunc: pytest.Metafunc, settings: Settings) -> None:
     Raises:
         InputError: for an axis or a value that is not allowed.
     """
-    if "training" not in metafunc.fixturenames:
+    if _TRAINING not in metafunc.fixturenames:
         return
     from hpml_lab.training.backends import DEVICES
 
     marker = metafunc.definition.get_closest_marker("hpml_axes")
     gpu = metafunc.definition.get_closest_marker("gpu") is not None
     axes = {"device": DEVICES, **(marker.kwargs if marker else {}), **_chosen(settings)}
-    metafunc.parametrize("training", list(_cases(axes, settings, gpu)))
+    metafunc.parametrize(_TRAINING, list(_cases(axes, settings, gpu)))
+
+
+def are_asked_for(item: pytest.Item) -> bool:
+    """Whether a test has cases by axes."""
+    return _TRAINING in getattr(item, "fixturenames", ())
 
 
 def profile_of(item: pytest.Item, settings: Settings, device: str) -> "Profile":

@@ -50,7 +50,7 @@ def tables_of(run: Run, item: str) -> list[Answer]:
         run: the saved run.
         item: a lab's name such as ``C3`` or ``Q1``, a question's such as ``techniques``, or
             ``cases`` (all that were timed), ``steps`` (the user's own), ``warnings``, ``roofline``
-            or ``traces``; in any case.
+            or ``traces``; in any case; or the name of a test of the run.
 
     Raises:
         InputError: for an unknown item, or one that the run has not measured.
@@ -58,6 +58,8 @@ def tables_of(run: Run, item: str) -> list[Answer]:
     """
     wanted = item.lower()
     question = next((question for question in QUESTIONS if wanted in _names(question)), None)
+    if item in {benchmark.name.partition("[")[0] for benchmark in run.benchmarks}:
+        return own_steps.answers(run) or timed.answers(run)
     if question is None and wanted not in _OTHERS:
         known = [name for question in QUESTIONS for name in (*question.items, question.folder)]
         raise unknown("item", item, dict.fromkeys([*known, *_OTHERS]))

@@ -8,6 +8,7 @@ from hpml_lab.comparison.across import across
 from hpml_lab.comparison.compare import compare
 from hpml_lab.comparison.roofline_points import has_work, place
 from hpml_lab.comparison.sides import Subject
+from hpml_lab.labs import tune
 from hpml_lab.labs.answer import Answer, records_fit
 from hpml_lab.labs.picture import Picture, figure_style
 from hpml_lab.labs.published_machines import published_machines
@@ -145,9 +146,12 @@ def _sections(subject: Subject, prefix: str, name: str) -> Iterator[Section]:
         warnings = Section("Warnings", warned, alarming=True, name="warnings")
         steps = Section("Your steps", own_steps.answers(run), name="steps")
         asked = [_question(question, subject) for question in QUESTIONS]
-    missing = [question for question, section in zip(QUESTIONS, asked, strict=True) if not section]
+    questions = list(zip(QUESTIONS, asked, strict=True))
+    missing = [question for question, section in questions if not section]
     shown = [warnings, steps, *filter(None, asked)]
-    for section in [*shown, *([_unmeasured(missing)] if any(asked) else []), *ends]:
+    if any(section and question is not tune.QUESTION for question, section in questions):
+        shown.append(_unmeasured(missing))
+    for section in [*shown, *ends]:
         if section.answers:
             yield Section(
                 f"{prefix}{section.title}",
@@ -189,8 +193,10 @@ def _published(question: Question, subject: Subject) -> list[Answer]:
 def _notes(question: Question, run: Run) -> Iterator[str]:
     cases = [b.measurement for b in run.benchmarks if b.group == question.group and b.measurement]
     processes = max((len(case.processes) for case in cases), default=1)
+    is_tuning = any("tuned" in case.case for case in cases)  # by the command or by the test
+    by = "hpml-lab tune" if is_tuning else f"pytest {question.test}"
     yield (
-        f"Measured by pytest {question.test}: {len(cases)} {'case' if len(cases) == 1 else 'cases'}"
+        f"Measured by {by}: {len(cases)} {'case' if len(cases) == 1 else 'cases'}"
         f" in {processes} {'process' if processes == 1 else 'processes'}."
     )
     ceilings = run.machine_info.hpml.ceilings if run.machine_info.hpml else {}

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from hpml_lab.report.terminal import new_console, plain, text_of
 from hpml_lab.runs.listing import JournalInfo, RunInfo
+from hpml_lab.runs.store import MAKE_ONE
 
 _WIDTH = 110
 _COLUMNS = ("run", "name", "when", "commit", "cases", "processes", "state")
@@ -18,7 +19,7 @@ def render(saved: Sequence[RunInfo], waiting: Sequence[JournalInfo]) -> str:
     """Returns the runs by machine, then the journals, as text without control characters."""
     console = new_console(_WIDTH)
     if not saved:
-        console.print("No saved run; make one with: make bench")
+        console.print(f"No saved run; {MAKE_ONE}")
     for machine, rows in groupby(saved, key=lambda run: run.machine):
         console.print(plain(machine))
         console.print(_table(rows))

@@ -3,7 +3,7 @@
 from hpml_lab.labs.answer import Answer
 from hpml_lab.report.terminal import new_console, plain, table, text_of
 from hpml_lab.scaling.result import Case, Scaling, World, Worlds
-from hpml_lab.units import MIB, mebibytes, percent, ratio, seconds
+from hpml_lab.units import mebibytes, percent, ratio, seconds
 
 _WIDTH = 100
 _COLUMNS = [
@@ -15,15 +15,15 @@ _COLUMNS = [
     "exposed",
     "exchange",
     "over predicted",
-    "peak MiB",
-    "plan MiB",
 ]
+_MEMORY = ["ranks", "peak of a rank", "planned"]
 _WEAK, _STRONG = "each rank has a whole batch", "the ranks share one batch"
 _LEGEND = (
     "A step is the slowest rank's; from and to hold one more launch (95 %). Exposed: by how much "
     "exchanging gradients makes a step longer. Exchange: all of it, also beside the work. Over "
     "predicted: the step over that of the first line and the exchange, by the measured latency and "
-    "bandwidth, one after the other. Plan: the planned peak of a rank."
+    "bandwidth, one after the other; 1.00x is as predicted. Peak: with DDP's buckets, which one "
+    "process alone does not have."
 )
 
 
@@ -34,7 +34,11 @@ def render(scaling: Scaling) -> str:
     each = "1 thread each" if scaling.threads == 1 else f"{scaling.threads} threads each"
     named = f"{scaling.workload}: {scaling.strategy} over {scaling.backend}, {shared}, {each}"
     console.print(plain(named))
-    console.print(table(_COLUMNS, [_row(case) for case in scaling.cases], _WIDTH))
+    measured = [case for case in scaling.cases if case.step_s is not None]
+    if measured:
+        console.print(table(_COLUMNS, [_row(case) for case in scaling.cases], _WIDTH))
+        console.print()
+        console.print(table(_MEMORY, [_memory(case) for case in measured], _WIDTH))
     for case in scaling.cases:
         if case.failure:
             console.print(plain(f"{case.world} ranks: {case.failure}"))
@@ -42,9 +46,10 @@ def render(scaling: Scaling) -> str:
             console.print(
                 plain(f"{case.world} ranks: rank {case.straggler} is slower than the others")
             )
-    console.print(plain(_LEGEND))
+    if measured:
+        console.print(plain(_LEGEND))
     if (last := scaling.cases[-1]).bytes_per_s and scaling.cases[0].kept_s:
-        console.print(plain(_for_more(scaling, last)))
+        console.print(plain(_for_more(scaling, last)), soft_wrap=True)  # to be pasted
     return text_of(console)
 
 
@@ -71,8 +76,15 @@ def _row(case: Case) -> list[str]:
         seconds(max(0.0, case.exposed_s or 0.0)),
         seconds(case.exchange_s or 0.0),
         ratio(case.step_s / case.predicted_step_s),
-        f"{max(case.peak_bytes) / MIB:,.2f}",
-        "-" if case.predicted_peak_bytes is None else f"{case.predicted_peak_bytes / MIB:,.2f}",
+    ]
+
+
+def _memory(case: Case) -> list[str]:
+    planned = case.predicted_peak_bytes
+    return [
+        str(case.world),
+        mebibytes(max(case.peak_bytes)),
+        "-" if planned is None else mebibytes(planned),
     ]
 
 

@@ -42,7 +42,7 @@ def with_intervals(run: Run) -> list[tuple[Benchmark, Measurement, Interval | No
 def brief(case: Measurement, interval: Interval | None) -> Brief:
     """Returns the time of a case as a line of a summary."""
     time_s = typical_s(case)
-    rate = f", {per_second(case.samples / time_s)} samples" if case.samples else ""
+    rate = f", {per_second(case.samples / time_s, 'samples')}" if case.samples else ""
     if sum(map(bool, case.processes)) < USUAL_PROCESSES:
         return Brief(f"{seconds(time_s)}{rate}", f"{USUAL_PROCESSES} processes")
     if interval is None or interval.relative_width > _SURE_WIDTH:

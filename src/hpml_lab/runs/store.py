@@ -20,6 +20,7 @@ from hpml_lab.errors import InputError
 from hpml_lab.files import atomic_write, temporary_file
 from hpml_lab.text import whole_text
 
+MAKE_ONE = "make one with: pytest --benchmark-save=NAME"  # what to do where none is saved
 _NUMBERED = re.compile(r"([0-9]+)_.*\.json", re.DOTALL)
 _SURROGATE = "\\ud"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
@@ -166,7 +167,7 @@ def latest(storage: Path) -> Path:
     """
     newest = [largest for folder in machines(storage) if (largest := latest_in(folder))]
     if not newest:
-        raise InputError(f"no saved run under {str(storage)!r}; make one with: make bench")
+        raise InputError(f"no saved run under {str(storage)!r}; {MAKE_ONE}")
     return max(newest, key=lambda path: path.stat().st_mtime_ns)
 
 

@@ -35,9 +35,9 @@ def parse_setting(name: str, text: str, default: Any) -> Any:
         InputError: for a text of another type, or a default of any other type.
     """
     if isinstance(default, bool):
-        if text not in {"true", "false"}:
-            raise InputError(f"{name} {text!r} is neither true nor false")
-        return text == "true"
+        if text.lower() not in {"true", "false"}:
+            raise InputError(f"{name} {text!r} is neither true nor false; give one of them")
+        return text.lower() == "true"
     if isinstance(default, str):
         return text
     if default is None:
@@ -80,7 +80,7 @@ def workload(name: str) -> Workload:
     """
     place, colon, function = name.rpartition(":")
     if not (colon and place and function):
-        raise InputError(f"workload {name!r} is not {_FORMS}")
+        raise InputError(f"workload {name!r} is not {_FORMS}{_offer(name)}")
     module = _file(Path(place)) if place.endswith(".py") else _module(place)
     member = getattr(module, function, None)
     if member is None:
@@ -88,6 +88,14 @@ def workload(name: str) -> Workload:
     if not callable(member):
         raise InputError(f"{name} is a {type(member).__name__}; name a function")
     return check_workload(member)
+
+
+def _offer(name: str) -> str:
+    """Returns what may be meant by a file without a function."""
+    if not (name.endswith(".py") and Path(name).is_file()):
+        return ""
+    named = [f"{name}:{function}" for function in _functions(_file(Path(name)))]
+    return f"; give one of: {', '.join(named)}" if named else "; the file has no function"
 
 
 def check_workload(function: Workload) -> Workload:

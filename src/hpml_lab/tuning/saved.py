@@ -42,7 +42,9 @@ def _benchmark(tuned: Tuned, config: Config, logs: list[float]) -> dict[str, Any
     pairs = sorted(config, key=str)
     name = "-".join(f"{name}={value}" for name, value in pairs) or "plain"
     rounds = [math.exp(log) for log in logs]
-    case = {"tuned": tuned.workload, "best": dict(config) == tuned.best} | dict(config)
+    marks = {"tuned": tuned.workload, "best": dict(config) == tuned.best}
+    if tuned.disturbed:
+        marks["disturbed"] = True
     return {
         "name": f"{GROUP}[{name}]",
         "fullname": f"{tuned.workload}::{GROUP}[{name}]",
@@ -50,7 +52,11 @@ def _benchmark(tuned: Tuned, config: Config, logs: list[float]) -> dict[str, Any
         "params": None,
         "param": None,
         "extra_info": {
-            "hpml": {"case": case, "samples": 1, "processes": [[second] for second in rounds]}
+            "hpml": {
+                "case": marks | dict(config),
+                "samples": 1,
+                "processes": [[second] for second in rounds],
+            }
         },
         "options": {},
         "stats": summary(rounds) | {"iterations": 1},

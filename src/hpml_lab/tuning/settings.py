@@ -7,6 +7,7 @@ from typing import Any
 
 from hpml_lab.errors import InputError, unknown
 from hpml_lab.training.workload import Workload, parsed
+from hpml_lab.training.workload import setting as plain_value
 from hpml_lab.tuning.race import Config, Value
 from hpml_lab.tuning.result import NotTried
 
@@ -98,7 +99,11 @@ class Space:
 
 
 def space(
-    function: Workload, facts: Facts, vary: Mapping[str, Sequence[str]], keep: Sequence[str]
+    function: Workload,
+    facts: Facts,
+    vary: Mapping[str, Sequence[str]],
+    keep: Sequence[str],
+    parameters: Mapping[str, Any],
 ) -> Space:
     """Returns the settings to race.
 
@@ -107,28 +112,26 @@ def space(
         facts: What it told about itself.
         vary: Texts of values of the workload's parameters.
         keep: Names of settings that are left as they are.
+        parameters: The workload's parameters in the plain loop, in place of their defaults.
 
     Raises:
         InputError: for an unknown setting, or a text of another type.
     """
     result = Space()
     known = list(_settings(facts))
-    names = [setting.name for setting, _ in known]
+    names = list(dict.fromkeys([*(setting.name for setting, _ in known), *vary]))
     for name in keep:
-        if name not in [*names, *vary]:
-            raise unknown("setting to keep", name, [*names, *vary])
+        if name not in names:
+            raise unknown("setting to keep", name, names)
+    own = {setting.name for setting, _ in known} - {"batch_size"}
+    known = [pair for pair in known if pair[0].name not in set(vary) - own]
     for name, texts in vary.items():
+        if name in own:
+            raise InputError(f"--vary {name} is a setting of tune itself; leave it out")
         values = [parsed(function, {name: text})[name] for text in texts]
-        clash = f"--vary {name} is a setting of tune itself; leave it out"
-        if name in names and name != "batch_size":
-            raise InputError(clash)
-        known.append((Setting(name, values, ROUNDED, changes_numbers=True), ""))
-    if "batch_size" in vary:
-        known = [pair for pair in known if pair[0].name != "batch_size"]
-        values = [
-            parsed(function, {"batch_size": text})["batch_size"] for text in vary["batch_size"]
-        ]
-        known.append((Setting("batch_size", values, None, changes_numbers=True), ""))
+        others = [value for value in values if value != plain_value(function, parameters, name)]
+        tolerance = None if name == "batch_size" else ROUNDED
+        known.append((Setting(name, others, tolerance, changes_numbers=True), ""))
     for setting, reason in known:
         result.add(setting, "kept as asked" if setting.name in keep else reason)
     return result

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
 from hpml_lab.errors import InputError
@@ -13,7 +14,7 @@ from hpml_lab.tuning import trial
 from hpml_lab.tuning.beside import Trials
 from hpml_lab.tuning.process import TrialError, in_process
 from hpml_lab.tuning.race import PLAIN, Config, Gain, Race, Value
-from hpml_lab.tuning.result import Failed, Kind, Measured, Tuned
+from hpml_lab.tuning.result import Failed, Kind, Measured, NotTried, Tuned
 from hpml_lab.tuning.settings import Facts, Space, go_together, merged, space
 
 _LEAST_LIMIT_S = 20.0  # of a trial: importing torch alone takes seconds
@@ -149,7 +150,7 @@ def tune(
     say("reading what the training is ...")
     run.begin()
     with run.started:
-        run.space = space(function, run.facts, vary or {}, keep)
+        run.space = space(function, run.facts, vary or {}, keep, parameters)
         run.check_losses()
         race = Race(
             merged(run.space.settings),
@@ -184,17 +185,26 @@ def _result(run: _Tuning, race: Race, *, interrupted: bool) -> Tuned:
         likely={} if disturbed else dict(sorted(race.leader - best, key=str)),
         alone=[_shown(run.space, *one) for one in alone if one[1]],
         without=[_shown(run.space, *one) for one in without if one[1]],
-        not_tried=run.space.not_tried,
+        not_tried=[*run.space.not_tried, *_not_reached(race)],
         failed=run.failed,
         spent_s=run.spent_s,
         disturbed=disturbed,
         settled=race.settled and not disturbed,
         interrupted=interrupted,
-        plain_s=run.started.plain_s,
+        plain_s=math.exp(fmean(race.logs.get(PLAIN, [math.log(run.started.plain_s)]))),
         start_s=run.starts_s.get(best, 0.0),
         trials=run.trials,
         logs=race.logs,
     )
+
+
+def _not_reached(race: Race) -> Iterator[NotTried]:
+    """Yields the values that the race did not get to, in any configuration."""
+    seen = set().union(*race.logs, *race.failed)
+    for name, values in race.options.items():
+        for value in values:
+            if (name, value) not in seen:
+                yield NotTried(name, value, "no time was left")
 
 
 def _shown(space: Space, pair: tuple[str, Value], gain: Gain | None) -> Measured:

@@ -22,7 +22,7 @@ def answers(run: Run) -> list[Answer]:
                     for case in sweep
                 ],
                 [f"Most images a second: batch {best.samples}, {per_second(_rate(best))}."],
-                brief_of(_image_s(sweep), f"batch {{}}, {per_second(_rate(best))} images"),
+                brief_of(_image_s(sweep), f"batch {{}}, {per_second(_rate(best), 'images')}"),
             )
         )
     return results

@@ -8,7 +8,8 @@ from hpml_lab.runs.schema import Measurement, Run
 from hpml_lab.stats.intervals import FEWEST_PROCESSES
 from hpml_lab.units import ratio, seconds
 
-_MARKS = ("tuned", "best")
+_MARKS = ("tuned", "best", "disturbed")
+_DISTURBED = "others kept the processors busy"
 
 
 def answers(run: Run) -> list[Answer]:
@@ -53,7 +54,7 @@ def _answer(name: str, cases: dict[tuple[str, ...], Measurement]) -> Answer:
         f"{name}; trials in processes of their own",
         ["settings", "time of a sample", "times as fast", "trials"],
         [_row(settings, cases[settings], plain) for settings in ordered],
-        [_sentence(best[0], cases, plain) if best else "No setting surely helps."],
+        [_sentence(best, cases, plain)],
         _brief(best, cases, plain),
     )
 
@@ -65,9 +66,15 @@ def _row(settings: tuple[str, ...], case: Measurement, plain: Measurement) -> li
 
 
 def _sentence(
-    best: tuple[str, ...], cases: dict[tuple[str, ...], Measurement], plain: Measurement
+    best: list[tuple[str, ...]],
+    cases: dict[tuple[str, ...], Measurement],
+    plain: Measurement,
 ) -> str:
-    return f"{', '.join(best)}: {ratio(speed(cases[best], plain))} as fast as the plain loop."
+    if plain.case.get("disturbed"):
+        return f"Cannot tell: {_DISTURBED}; tune again on a quiet machine."
+    if not best:
+        return "No setting surely helps."
+    return f"{', '.join(best[0])}: {ratio(speed(cases[best[0]], plain))} as fast as the plain loop."
 
 
 def _brief(
@@ -75,6 +82,8 @@ def _brief(
     cases: dict[tuple[str, ...], Measurement],
     plain: Measurement,
 ) -> Brief:
+    if plain.case.get("disturbed"):
+        return Brief(f"no setting is named: {_DISTURBED}", "a quiet machine")
     if not best:
         return Brief("no setting surely helps", "a larger --budget")
     trials = sum(map(len, cases[best[0]].processes))
