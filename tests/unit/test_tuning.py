@@ -208,8 +208,11 @@ def test_a_plain_loop_that_dies_between_trials_is_started_again():
 
 
 def test_a_trial_s_time_is_its_ratio_to_the_plain_loop(monkeypatch):
-    """The machine is half as fast from the fourth turn on: twice the plain loop all the same."""
-    speed = iter([1.0, 1.0, 1.0, 1.0, *[0.5] * 20])
+    """The machine is half as fast from the fourth turn on: twice the plain loop all the same.
+
+    The plain loop's last turn is the first one of the next trial: 1, 11 and 10 turns.
+    """
+    speed = iter([1.0, 1.0, 1.0, 1.0, *[0.5] * 18])
 
     class Scripted:
         def __init__(self, _job, _name, _parameters, config, **_limit):
@@ -230,10 +233,11 @@ def test_a_trial_s_time_is_its_ratio_to_the_plain_loop(monkeypatch):
 
     monkeypatch.setattr(beside, "Served", Scripted)
     with Trials("n", {}, seconds=5, limit_s=9, has_loader=False, shared=True) as trials:
-        result = trials.take({"threads": 1}, 9)
+        results = [trials.take({"threads": 1}, 9) for _ in range(2)]
+    assert next(speed, None) is None
     assert trials.plain_s == 1.0
-    assert result["sample_s"] == pytest.approx(2.0)
-    assert not result["disturbed"]
+    assert [result["sample_s"] for result in results] == pytest.approx([2.0, 2.0])
+    assert not any(result["disturbed"] for result in results)
     assert trials._reference.closed
 
 

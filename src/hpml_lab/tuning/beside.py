@@ -56,6 +56,7 @@ class Trials:
         step_s = self.plain_s * self.plain["samples"]
         fitting = math.floor(seconds / step_s)
         self._pieces = 1 if has_loader else max(_FEWEST, min(_PIECES, fitting))
+        self._last_s: float | None = None  # of the plain loop, after the trial before
         if not shared:
             self._reference.close()
             self._reference = None
@@ -77,7 +78,8 @@ class Trials:
         Raises:
             TrialError: if it fails, dies, or takes longer.
         """
-        plain = [self._plain()]
+        plain = [self._plain() if self._last_s is None else self._last_s]
+        self._last_s = None  # a trial that fails may take long
         with Served(
             trial.serve, self._name, self._parameters, dict(config), timeout_s=limit_s
         ) as served:
@@ -86,7 +88,8 @@ class Trials:
                 if number:
                     plain.append(self._plain())
                 turns.append(self._ask(served, self._seconds / self._pieces, limit_s))
-        plain.append(self._plain())  # when the trial, and its workers, have gone
+        self._last_s = self._plain()  # when the trial, and its workers, have gone
+        plain.append(self._last_s)
         around = [fmean(pair) for pair in pairwise(plain)]
         ratios = [turn["sample_s"] / plain_s for turn, plain_s in zip(turns, around, strict=True)]
         waited_s, spent_s = (sum(turn[key] for turn in turns) for key in ("waited_s", "spent_s"))
