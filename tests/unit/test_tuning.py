@@ -1,5 +1,6 @@
 """Tuning of a declared training: what is tried, how it is applied, and what may go wrong."""
 
+import itertools
 import json
 import math
 import multiprocessing
@@ -18,7 +19,7 @@ from hpml_lab.measure.fingerprint import state
 from hpml_lab.report.tuning import headline, render
 from hpml_lab.runs.reading import read_run
 from hpml_lab.runs.schema import Measurement
-from hpml_lab.tuning import beside
+from hpml_lab.tuning import beside, trial
 from hpml_lab.tuning.apply import LoadedSteps, applied, reloaded
 from hpml_lab.tuning.beside import Trials
 from hpml_lab.tuning.process import Served, TrialError, in_process
@@ -26,7 +27,7 @@ from hpml_lab.tuning.race import PLAIN, Race
 from hpml_lab.tuning.result import Failed, Measured, NotTried, Tuned
 from hpml_lab.tuning.saved import run_of as tuning_saved
 from hpml_lab.tuning.settings import Facts, go_together, space
-from hpml_lab.tuning.trial import facts, serve
+from hpml_lab.tuning.trial import _loaded, facts, serve
 from hpml_lab.tuning.tune import _not_reached
 from support.runs import recorded, run_of
 from support.workloads.tuned import small
@@ -147,6 +148,18 @@ def test_steps_on_a_loader_count_their_samples():
     for _ in range(9):
         take()
     assert take.samples == 72
+    assert take.left == 7
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(0.1, 0), (0.025, 5)])
+def test_short_epochs_are_timed_whole(monkeypatch, seconds, left):
+    """Of 80 ms: two whole ones in a trial of 100 ms, two batches after the first in 25 ms."""
+    clock = itertools.count()
+    monkeypatch.setattr(trial.time, "perf_counter", lambda: next(clock) / 100)
+    take = LoadedSteps(small(loader=True))
+    _loaded(take, seconds)
+    assert take.left == left
+    assert take.samples == (8 * 8 * 3 if left == 0 else 8 * 3)
 
 
 def test_facts_of_a_training_are_read():

@@ -113,12 +113,13 @@ class LoadedSteps:
 
     Attributes:
         samples: Samples of the steps so far.
+        left: Batches of the current epoch that are to come; 0 where its length is not known.
     """
 
     def __init__(self, step: TrainingStep) -> None:
         self._step = step
         self._batches: Iterator[Any] | None = None
-        self.samples = 0
+        self.samples, self.left = 0, 0
 
     def __call__(self) -> torch.Tensor:
         """Loads a batch, takes a step on it, and returns the loss."""
@@ -128,17 +129,24 @@ class LoadedSteps:
         return loss
 
     @property
+    def epoch(self) -> int:
+        """Batches of an epoch; 0 where that is not known."""
+        try:
+            return len(self._step.loader)  # type: ignore[arg-type]
+        except TypeError:  # of a stream, or of an iterator
+            return 0
+
+    @property
     def queued(self) -> int:
         """Batches that workers load ahead."""
         loader = self._step.loader
         return int(getattr(loader, "num_workers", 0) * (getattr(loader, "prefetch_factor", 0) or 0))
 
     def _next(self) -> Any:
-        assert self._step.loader is not None  # noqa: S101 - by its declaration
-        if self._batches is None:
-            self._batches = iter(self._step.loader)
-        batch = next(self._batches, None)
+        batch = None if self._batches is None else next(self._batches, None)
         if batch is None:
-            self._batches = iter(self._step.loader)
+            assert self._step.loader is not None  # noqa: S101 - by its declaration
+            self._batches, self.left = iter(self._step.loader), self.epoch
             batch = next(self._batches)
+        self.left = max(0, self.left - 1)
         return batch

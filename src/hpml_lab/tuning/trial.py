@@ -26,6 +26,7 @@ from hpml_lab.tuning.settings import larger_batches
 
 LOSSES = 5  # first steps whose losses are compared
 _WARM_UP_S = 0.3
+_SHORT_EPOCHS = 3  # times as long as a trial; of a longer one a part is timed
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -91,11 +92,19 @@ def _stepped(step: TrainingStep, seconds: float) -> float:
 
 
 def _loaded(take: LoadedSteps, seconds: float) -> float:
-    """Returns the mean seconds of a sample: batches come in bursts."""
+    """Returns the mean seconds of a sample: batches come in bursts.
+
+    Short epochs are timed whole: between them workers may start anew.
+    """
+    began_s = time.perf_counter()
     for _ in range(take.queued + 1):  # what workers have loaded while nobody asked
         take()
+    batch_s = (time.perf_counter() - began_s) / (take.queued + 1)
+    is_short = 0 < take.epoch * batch_s < _SHORT_EPOCHS * seconds
+    for _ in range(take.left if is_short else 0):
+        take()
     before, began_s = take.samples, time.perf_counter()
-    while time.perf_counter() - began_s < seconds:
+    while time.perf_counter() - began_s < seconds or (is_short and take.left):
         take()
     return (time.perf_counter() - began_s) / (take.samples - before)
 
