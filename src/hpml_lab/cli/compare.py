@@ -100,7 +100,10 @@ def _file(named: Path) -> Path:
     from hpml_lab.runs.baselines import find_baseline
     from hpml_lab.runs.store import machines
 
-    if named.exists() or named.suffix == ".json":
+    try:
+        if named.exists() or named.suffix == ".json":
+            return named
+    except OSError:  # a name that is too long: reading it says so
         return named
     storage = default_storage()
     return find_baseline(str(named), machines(storage) or [storage], Path.cwd())
