@@ -1,9 +1,11 @@
 """The command line: what it prints, and one line for what it refuses."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from hpml_lab.cli.options import default_storage
 from hpml_lab.files import cache_folder
 
 
@@ -88,6 +90,16 @@ def test_train_explains_its_options(run):
     assert status == 0
     words = " ".join(out.split())
     assert "--optimizer-settings VALUE lab (lr 0.1, weight decay 5e-4) or default." in words
+
+
+def test_runs_are_looked_for_where_pytest_saves_them(tmp_path, monkeypatch):
+    """In pytest-benchmark's folder; in this project's, where that is not there."""
+    monkeypatch.chdir(tmp_path)
+    assert default_storage() == Path(".benchmarks")
+    (tmp_path / "benchmarks").mkdir()
+    assert default_storage() == Path("benchmarks")
+    (tmp_path / ".benchmarks").mkdir()
+    assert default_storage() == Path(".benchmarks")
 
 
 def test_answers_without_a_run_say_how_to_make_one(run, tmp_path):

@@ -1,7 +1,7 @@
 """The table of a user's own steps, from saved runs made up so that it is known."""
 
 from hpml_lab.report import own_steps
-from hpml_lab.report.answers import answers
+from hpml_lab.report.answers import answers, tables_of
 from hpml_lab.runs.schema import Measurement
 from support.runs import CEILINGS, benchmark, recorded, run_of
 
@@ -63,3 +63,9 @@ def test_the_lab_s_cases_are_not_among_them():
     assert own_steps.answers(lab) == []
     assert own_steps.answers(run_of(own({}, None, None, {}))) == []
     assert answers(run_of(own()))[0].title == "Your steps"
+
+
+def test_a_test_of_the_run_is_an_item():
+    """By its name, without parameters: the table of the user's steps."""
+    run = run_of(own(), ceilings=CEILINGS)
+    assert tables_of(run, "test_mine") == own_steps.answers(run)
