@@ -257,13 +257,8 @@ def test_a_flag_is_true_or_false(project, monkeypatch):
 
 def test_side_by_side_runs_are_not_saved(project):
     """-n of xdist with saving is a usage error."""
-    project.makeconftest("""
-        def pytest_addoption(parser):
-            parser.addoption("--numprocesses", type=int)
-            parser.addoption("--dist", default="no")
-    """)
     project.makepyfile(SLEEPLESS)
-    result = project.runpytest_inprocess("--numprocesses=2", "--benchmark-save=x")
+    result = project.runpytest_inprocess("-n", "2", "--benchmark-save=x")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["ERROR: -n of xdist runs cases side by side*save without -n"])
 

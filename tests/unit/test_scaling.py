@@ -1,6 +1,7 @@
 """A training over several ranks: efficiency, exchange, memory, and ranks that fail."""
 
 import json
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,12 +23,20 @@ JOB = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def marked(monkeypatch):
+    """Marks the ranks that this process starts, as others may start some at the same time."""
+    monkeypatch.setenv("RANKS_OF", str(os.getpid()))
+
+
 def ranks_running():
-    """Returns the processes of ranks and their agents."""
-    lines = [
-        " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])
+    """Returns the processes of this process's ranks and their agents."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "environ"])
+        if "hpml_lab.scaling.worker" in " ".join(process.info["cmdline"] or ())
+        and (process.info["environ"] or {}).get("RANKS_OF") == str(os.getpid())
     ]
-    return [line for line in lines if "hpml_lab.scaling.worker" in line]
 
 
 def test_two_ranks_have_the_gradients_of_one():
@@ -63,9 +72,8 @@ def test_a_rank_that_stops_costs_the_timeout_alone():
     with pytest.raises(RanksError, match="2 ranks did not end within 15 s") as error:
         run_ranks(JOB | {"parameters": {"fault": "stopped"}}, 2, 15)
     assert error.value.kind == "timeout"
-    for process in psutil.process_iter(["cmdline"]):
-        if "hpml_lab.scaling.worker" in " ".join(process.info["cmdline"] or ()):
-            process.wait(10)
+    for process in ranks_running():
+        process.wait(10)
     assert not ranks_running()
 
 
