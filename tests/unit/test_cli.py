@@ -93,12 +93,14 @@ def test_train_explains_its_options(run):
 
 
 def test_runs_are_looked_for_where_pytest_saves_them(tmp_path, monkeypatch):
-    """In pytest-benchmark's folder; in this project's, where that is not there."""
+    """In pytest-benchmark's folder; in this project's, where that holds no run."""
     monkeypatch.chdir(tmp_path)
+    for name in (".benchmarks", "benchmarks"):  # empty ones, as runs that save nothing leave them
+        (tmp_path / name / "machine").mkdir(parents=True)
     assert default_storage() == Path(".benchmarks")
-    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "machine" / "0001_x.json").touch()
     assert default_storage() == Path("benchmarks")
-    (tmp_path / ".benchmarks").mkdir()
+    (tmp_path / ".benchmarks" / "machine" / "0001_x.json").touch()
     assert default_storage() == Path(".benchmarks")
 
 

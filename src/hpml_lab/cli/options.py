@@ -13,16 +13,18 @@ _STORAGES = (".benchmarks", "benchmarks")  # pytest-benchmark's own, and this pr
 
 
 def default_storage() -> Path:
-    """Returns the folder in which runs are saved here: the first that is there."""
+    """Returns the folder in which runs are saved here: the first that holds one."""
+    from hpml_lab.runs.store import saved_runs
+
     folders = [Path(name) for name in _STORAGES]
-    return next((folder for folder in folders if folder.is_dir()), folders[0])
+    return next((folder for folder in folders if saved_runs(folder)), folders[0])
 
 
 storage_option = click.option(
     "--storage",
     default=default_storage,
     type=click.Path(path_type=Path),
-    show_default=f"{_STORAGES[0]}, or {_STORAGES[1]} where that is not there",
+    show_default=f"{_STORAGES[0]}, or {_STORAGES[1]} where that holds no run",
     help="Folder of saved runs.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
