@@ -90,7 +90,7 @@ def test_names_of_files_cannot_write_to_the_terminal(run, saved):
         ([], "--base is missing; name one or more saved runs"),
         (["--base", "nowhere"], "--new is missing"),
         (["--base", "x.json", "--new", "x.json"], "run file 'x.json' cannot be read"),
-        (["--base", "x" * 300, "--new", "x.json"], "run file 'xxx"),
+        (["--base", "x" * 300, "--new", "x.json"], "no baseline 'xxx"),
         (["--base", "nowhere", "--new", "x.json"], "no baseline 'nowhere' is a file, number, name"),
         (["--base", "{0}", "--new", "{0}", "--alpha", "0"], "alpha 0.0 is not a share"),
         (["--base", "{0}", "--new", "{0}", "--alpha", "x"], "Invalid value for '--alpha'"),

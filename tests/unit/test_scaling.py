@@ -104,8 +104,8 @@ def test_a_port_that_is_taken_is_one_failure():
 def test_a_sharded_rank_holds_what_is_planned(ranks):
     """Shards, gathered parameters, scattered gradients. Gloo's threads copy what they reduce.
 
-    How many of these copies are alive at the peak is chance: at most what all gradients are read
-    from and written to.
+    How many of these copies are alive at the peak is chance: up to 1.11 times all gradients was
+    seen beside busy processes, twice as much is allowed.
     """
     job = JOB | {"strategy": "fsdp", "parameters": {"width": 4096}}
     measured = run_ranks(job, ranks, 120)[0]

@@ -100,13 +100,10 @@ def _file(named: Path) -> Path:
     from hpml_lab.runs.baselines import find_baseline
     from hpml_lab.runs.store import machines
 
-    try:
-        if named.exists() or named.suffix == ".json":
-            return named
-    except OSError:  # a name that is too long: reading it says so
+    if named.suffix == ".json":
         return named
     storage = default_storage()
-    return find_baseline(str(named), machines(storage) or [storage], Path.cwd())
+    return find_baseline(str(named), machines(storage) or [storage], Path())
 
 
 def _across(files: tuple[Path, ...], alpha: float, as_json: bool) -> str:

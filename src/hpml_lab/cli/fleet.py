@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from hpml_lab.cli.options import json_option, storage_option
-from hpml_lab.errors import InputError, RunFileError
+from hpml_lab.errors import RunFileError
 
 
 @click.command()
@@ -23,7 +23,7 @@ def fleet(storage: Path, alpha: float, as_json: bool) -> None:
     """Print machines of one model beside each other, and which of them are slow or odd."""
     from hpml_lab.comparison import fleet as fleets
     from hpml_lab.report.fleet import record, render
-    from hpml_lab.runs.store import MAKE_ONE, saved_runs
+    from hpml_lab.runs.store import no_run, saved_runs
     from hpml_lab.runs.summary import summarise
 
     runs = []
@@ -33,6 +33,6 @@ def fleet(storage: Path, alpha: float, as_json: bool) -> None:
         else:
             runs.append(run)
     if not runs:
-        raise InputError(f"no saved run under {str(storage)!r}; {MAKE_ONE}")
+        raise no_run(storage)
     shown = fleets.fleet(runs, alpha)
     click.echo(json.dumps(record(shown)) if as_json else render(shown), nl=as_json)

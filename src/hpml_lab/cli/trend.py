@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hpml_lab.cli.options import json_option, storage_option
-from hpml_lab.errors import InputError, RunFileError, unknown
+from hpml_lab.errors import RunFileError, unknown
 
 if TYPE_CHECKING:
     from hpml_lab.runs.summary import Summary
@@ -29,7 +29,7 @@ def trend(storage: Path, machine: str | None, alpha: float, as_json: bool) -> No
     """Print which cases moved over a machine's history, by how much, and at which run."""
     from hpml_lab.comparison import trend as trends
     from hpml_lab.report.trend import record, render
-    from hpml_lab.runs.store import MAKE_ONE, saved_runs
+    from hpml_lab.runs.store import no_run, saved_runs
     from hpml_lab.runs.summary import summarise
 
     summaries = list(summarise(saved_runs(storage)))
@@ -38,7 +38,7 @@ def trend(storage: Path, machine: str | None, alpha: float, as_json: bool) -> No
             click.echo(f"hpml-lab: skipped: {error}", err=True)
     runs = [run for run in summaries if not isinstance(run, RunFileError)]
     if not runs:
-        raise InputError(f"no saved run under {str(storage)!r}; {MAKE_ONE}")
+        raise no_run(storage)
     chosen = _of_machine(runs, machine)
     shown = trends.trend(chosen, alpha)
     click.echo(json.dumps(record(shown)) if as_json else render(shown), nl=as_json)

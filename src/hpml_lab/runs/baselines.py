@@ -38,7 +38,7 @@ def find_baseline(wanted: str, folders: Sequence[Path], at: Path) -> Path:
     if not wanted:
         raise InputError(f"no baseline is named; {_offer(saved, first)}")
     for file in (at / wanted, *(folder / wanted for folder in folders)):
-        if file.is_file():
+        if _is_file(file):
             return file
     if wanted.endswith(".json"):
         raise InputError(f"no file {wanted!r}; {_offer(saved, first)}")
@@ -55,6 +55,13 @@ def runs_before(baseline: Path, folder: Path, most: int) -> list[Path]:
         most: largest number of runs.
     """
     return [path for path in _saved_in(folder) if not path.samefile(baseline)][-most:]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.exists() and not path.is_dir()
+    except OSError:  # a name that is too long for one
+        return False
 
 
 def _saved_in(folder: Path) -> list[Path]:

@@ -159,6 +159,11 @@ def machines(storage: Path) -> list[Path]:
     return sorted(path for path in storage.iterdir() if path.is_dir()) if storage.is_dir() else []
 
 
+def no_run(storage: Path) -> InputError:
+    """Returns the error for a storage without a run."""
+    return InputError(f"no saved run under {str(storage)!r}; {MAKE_ONE}")
+
+
 def latest(storage: Path) -> Path:
     """Latest run: of a machine the run with the largest number, of several machines the newest.
 
@@ -167,7 +172,7 @@ def latest(storage: Path) -> Path:
     """
     newest = [largest for folder in machines(storage) if (largest := latest_in(folder))]
     if not newest:
-        raise InputError(f"no saved run under {str(storage)!r}; {MAKE_ONE}")
+        raise no_run(storage)
     return max(newest, key=lambda path: path.stat().st_mtime_ns)
 
 
