@@ -2,11 +2,13 @@
 
 import itertools
 import multiprocessing
+import signal
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 
-from hpml_lab.tuning import beside, trial
+from hpml_lab.tuning import beside, process, trial
 from hpml_lab.tuning.apply import LoadedSteps
 from hpml_lab.tuning.beside import Trials
 from hpml_lab.tuning.process import Served, TrialError, in_process
@@ -50,6 +52,27 @@ def test_a_trial_that_fails_says_how(fault, kind, message):
     with pytest.raises(TrialError, match=message) as error:
         Served(serve, NAME, {"fault": fault}, {}, timeout_s=60)
     assert error.value.kind == kind
+
+
+def test_ctrl_c_while_a_trial_starts_leaves_none(monkeypatch):
+    """It comes when the process runs and its number is not known yet: it waits until it is."""
+    read, kill = forkserver.read_signed, process._kill
+    killed = []
+
+    def interrupted(descriptor):
+        monkeypatch.setattr(forkserver, "read_signed", read)  # which also reads how it ended
+        signal.raise_signal(signal.SIGINT)
+        return read(descriptor)
+
+    def recorded(trial):
+        kill(trial)
+        killed.append(trial.exitcode)
+
+    monkeypatch.setattr(forkserver, "read_signed", interrupted)
+    monkeypatch.setattr(process, "_kill", recorded)
+    with pytest.raises(KeyboardInterrupt):
+        in_process(signal.pause, timeout_s=60)
+    assert killed == [-signal.SIGKILL]
 
 
 def test_a_trial_that_hangs_costs_its_limit_alone():

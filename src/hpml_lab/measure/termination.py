@@ -1,4 +1,4 @@
-"""Handling of SIGTERM, which a batch system sends to end a job."""
+"""When SIGTERM, which a batch system sends to end a job, and Ctrl-C take effect."""
 
 import signal
 import threading
@@ -21,3 +21,19 @@ def termination_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Lets Ctrl-C take effect at the end of the block, for what must not be left half done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Ctrl-C reaches the main thread alone
+        return
+    arrived: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if arrived:
+            signal.raise_signal(signal.SIGINT)

@@ -18,6 +18,7 @@ from typing import IO, Any
 import torch
 
 from hpml_lab.errors import MeasurementError
+from hpml_lab.measure.termination import interrupts_held
 from hpml_lab.tuning.result import Kind
 
 _OUT_OF_MEMORY = ("out of memory", "outofmemory", "memoryerror", "can't allocate memory")
@@ -90,9 +91,11 @@ class Served:
         self._process = context.Process(
             target=_serve, args=(theirs, self._log.name, timeout_s, usual, job, arguments)
         )
-        self._process.start()
-        theirs.close()
-        self.first = self._answer(timeout_s)
+        with self._closed_if_it_fails():
+            with interrupts_held():  # half started it would go on, or say that its task is cut off
+                self._process.start()
+            theirs.close()
+            self.first = self._received(timeout_s)
 
     def __enter__(self) -> "Served":
         return self
@@ -108,7 +111,8 @@ class Served:
         """
         with contextlib.suppress(OSError):  # it has died: the answer says so
             self._pipe.send((value, timeout_s))
-        return self._answer(timeout_s)
+        with self._closed_if_it_fails():
+            return self._received(timeout_s)
 
     def close(self) -> None:
         """Kills the process and all that it started."""
@@ -116,13 +120,13 @@ class Served:
         _kill(self._process)
         self._log.close()
 
-    def _answer(self, timeout_s: float) -> Any:
+    @contextlib.contextmanager
+    def _closed_if_it_fails(self) -> Iterator[None]:
         try:
-            answer = self._received(timeout_s)
+            yield
         except BaseException:
             self.close()
             raise
-        return answer
 
     def _received(self, timeout_s: float) -> Any:
         if not self._pipe.poll(timeout_s):
