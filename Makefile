@@ -1,13 +1,14 @@
 # make bench   measure this machine, save the run, print the lab's answers
 # make bench-gpu   measure the GPU, in slices that can be resumed
-# make test    the unit and analytic tests
+# make test    the unit and analytic tests that need no process of their own
+# make test-integration   the others: they start processes or train, for seconds
 # make check   formatting, types, import direction
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: bench bench-gpu test check clean
+.PHONY: bench bench-gpu test test-integration check clean
 
 bench: $(READY)
 	$(BIN)/pytest tests/perf -m "not gpu and not slow" --benchmark-save=bench --benchmark-quiet
@@ -16,8 +17,13 @@ bench-gpu: $(READY)
 	PYTHON=$(BIN)/python tools/gpu.sh suite
 
 # A process for each core. Threads that wait do not spin: they would take the other process's core.
+SIDE_BY_SIDE := OMP_WAIT_POLICY=passive $(BIN)/pytest -n auto --dist worksteal
+
 test: $(READY)
-	OMP_WAIT_POLICY=passive $(BIN)/pytest -n auto --dist worksteal
+	$(SIDE_BY_SIDE)
+
+test-integration: $(READY)
+	$(SIDE_BY_SIDE) tests/unit tests/analytic -m "integration and not slow"
 
 check: $(READY)
 	$(BIN)/ruff format --check .

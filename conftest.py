@@ -17,6 +17,7 @@ settings.register_profile(
     "thorough", max_examples=20 * EXAMPLES, deadline=None, derandomize=False, print_blob=True
 )
 ROOT = Path(__file__).parent
+LONG = ("integration", "slow")
 pytest_plugins = ["pytester", "hpml_lab.pytest_plugin.labs"]
 
 
@@ -34,11 +35,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves slow tests out of a plain `pytest`."""
-    slow = [item for item in items if item.get_closest_marker("slow")] if _plain(config) else []
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    """Leaves what takes seconds or minutes out of a plain `pytest`."""
+    if not _plain(config):
+        return
+    long = [item for item in items if any(map(item.get_closest_marker, LONG))]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
 
 
 def _plain(config: pytest.Config) -> bool:

@@ -293,6 +293,7 @@ def test_the_convolution_law_rejects(name):
     must_reject(convolution_law, WRONG_CONVOLUTIONS[name], cases)
 
 
+@pytest.mark.integration
 @fewer
 @given(st.integers(1, 12), st.integers(1, 20), st.integers(25, 56), st.booleans())
 def test_a_narrow_cifar_resnet_costs_what_torch_counts(width, classes, image, norm):

@@ -9,11 +9,19 @@ from hpml_lab.claims import published
 from hpml_lab.claims.ledger import ledger
 from hpml_lab.labs.claim_decisions import all_checks, decide
 
+# Checks that train for seconds.
+TRAIN = {"000-Q2a-order", "001-4b-premise", "001-4b-why", "001-4d-mlp", "001-4d-premise"}
 OPPOSITE = {"confirmed": "refuted", "refuted": "confirmed"}
 
 
+def marks_of(claim_id):
+    """Returns the marks of a check's test."""
+    claim = pytest.mark.claim(claim_id)
+    return [claim, pytest.mark.integration] if claim_id in TRAIN else [claim]
+
+
 @pytest.mark.parametrize(
-    "claim_id", [pytest.param(name, marks=pytest.mark.claim(name)) for name in all_checks()]
+    "claim_id", [pytest.param(name, marks=marks_of(name)) for name in all_checks()]
 )
 def test_the_computed_verdict_is_the_ledgers(claim_id):
     """What the check computes confirms or refutes the claim as the ledger says."""

@@ -13,6 +13,7 @@ from support.coverage_trials import ROUNDS, SESSIONS, fewest, ours, share_covere
 
 COVERS = 0.94
 COUNTS = (3, 5, 10)
+SUITES_SESSIONS = SESSIONS // 10  # of all cases of the suites
 MACHINES = [
     simulated_machines.quiet,
     simulated_machines.noisy,
@@ -40,7 +41,7 @@ def of_a_suite(machine, processes, cases=40):
     How far processes of a case lie apart differs by case: by e^0.6 either way, two times in three.
     """
     rng = np.random.default_rng([2027, processes])
-    suites = SESSIONS // cases // 4
+    suites = SUITES_SESSIONS // cases
     logs = np.log(np.median(machine(rng, (suites * cases, processes + 1, ROUNDS)), -1))
     logs = (logs - np.log(simulated_machines.STEP_S)) * np.exp(
         0.6 * rng.standard_normal((len(logs), 1))
@@ -59,7 +60,7 @@ def of_a_suite(machine, processes, cases=40):
 def test_a_suite_s_intervals_cover_too(machine, processes):
     """With variances that the suite moderates they hold at least 94 % of the time as well."""
     covered, _ = of_a_suite(machine, processes)
-    assert covered >= fewest(COVERS, SESSIONS // 4)
+    assert covered >= fewest(COVERS, SUITES_SESSIONS)
 
 
 def test_a_suite_s_intervals_are_narrower():

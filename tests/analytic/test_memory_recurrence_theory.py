@@ -84,6 +84,7 @@ IMAGENET = st.tuples(
 )
 
 
+@pytest.mark.integration
 @fewer
 @given(CIFAR)
 def test_a_network_with_the_cifar_stem_needs_what_autograd_keeps(case):
@@ -91,6 +92,7 @@ def test_a_network_with_the_cifar_stem_needs_what_autograd_keeps(case):
     law(*case)
 
 
+@pytest.mark.integration
 @fewer
 @given(IMAGENET)
 def test_a_network_with_the_imagenet_stem_needs_what_autograd_keeps(case):

@@ -253,6 +253,7 @@ def chain_law(plan, case):
     agree("peak of a chain", planned.peak_bytes, counted.peak_bytes)
 
 
+@pytest.mark.integration
 @given(cases())
 def test_every_chain_of_layers_is_planned_to_the_byte(case):
     """Norms, activations in place or not, pooling, dropout and residuals, in any order."""
@@ -297,6 +298,7 @@ def test_the_chain_law_rejects(name):
     must_reject(chain_law, WRONG[name], cases())
 
 
+@pytest.mark.integration
 def test_the_law_sees_what_real_kernels_keep(monkeypatch):
     """Without the correction of what tensors without storage get wrong, the law fails."""
     monkeypatch.setattr(

@@ -32,6 +32,7 @@ def shares(seeds, **options):
     return near, sum(len(false) for _, false, _ in results) / tried
 
 
+@pytest.mark.integration
 def test_the_best_settings_are_found_on_planted_machines():
     """60 machines of the slow test below, of which 97 % are within 2 % of the best of 384."""
     near, false = shares(range(60))
@@ -64,6 +65,7 @@ def test_an_exact_machine_is_settled_early():
     assert race.settled
 
 
+@pytest.mark.integration
 def test_nothing_helps_where_nothing_has_an_effect():
     """Noise alone names at most 1 % of the values: of 1,000 on 100 machines 10, seldom 25."""
     named = 0

@@ -18,6 +18,8 @@ from support.clocks import CONFTEST
 from support.environment import clear_options
 from support.repositories import git
 
+pytestmark = pytest.mark.integration
+
 TEST = """
     from paced import SECONDS
 

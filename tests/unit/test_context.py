@@ -87,6 +87,7 @@ def test_the_context_is_measured_in_a_fresh_process_once(monkeypatch, tmp_path, 
     assert jobs == [context_growth] * processes
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_machine_without_a_gpu_says_so_through_the_real_process():
     """The whole way: process, driver library, JSON."""

@@ -78,6 +78,7 @@ def test_commands_end_well(command, clone):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("example", blocks("python"))
 def test_examples_run(pytester, example):
     """Every Python block of the documentation is a file of tests that pass as written."""

@@ -9,6 +9,8 @@ import pytest
 
 from hpml_lab.measure import ceilings
 
+pytestmark = pytest.mark.integration
+
 NAME = f"{Path(__file__).parents[1] / 'support/workloads/ranked.py'}:small"
 WITHOUT = "import sys; sys.modules.update(torchvision=None, matplotlib=None); "
 

@@ -4,24 +4,38 @@ import pytest
 
 from support.runs import saved_in
 
-STEP = """
+pytestmark = pytest.mark.integration
+
+LOADERS = """
     import os
     import signal
 
+    import pytest
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
     from hpml_lab import TrainingStep
 
+    def raises():
+        raise OSError("the disk is gone")
+
+    FAULTS = {
+        "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "hung": signal.pause,
+        "failing": raises,
+    }
+
     class Rows(TensorDataset):
         def __getitem__(self, index):
             if torch.utils.data.get_worker_info() is not None:
-                {fault}
+                FAULTS[self.fault]()
             return super().__getitem__(index)
 
-    def test_step(measure):
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_step(measure, fault):
         model = torch.nn.Linear(4, 2)
         rows = Rows(torch.zeros(16, 4), torch.zeros(16, dtype=torch.long))
+        rows.fault = fault
         loader = DataLoader(rows, 4, num_workers=1, timeout=2)
         batch = torch.zeros(4, 4), torch.zeros(4, dtype=torch.long)
         optimizer = torch.optim.SGD(model.parameters(), 0.1)
@@ -36,24 +50,23 @@ def saved(project):
     return run
 
 
-@pytest.mark.parametrize(
-    ("fault", "message"),
-    [
-        ("os.kill(os.getpid(), signal.SIGKILL)", "DataLoader worker"),
-        ("signal.pause()", "DataLoader timed out after 2 seconds"),
-        ("raise OSError('the disk is gone')", "the disk is gone"),
-    ],
-)
-def test_a_loader_worker_that_fails_is_a_flag(project, monkeypatch, fault, message):
+def test_a_loader_worker_that_fails_is_a_flag(project, monkeypatch):
     """Killed, hung or failing: the time of the step stays."""
     monkeypatch.setenv("HPML_PROCESSES", "1")
-    project.makepyfile(STEP.format(fault=fault))
+    project.makepyfile(LOADERS)
     result = project.runpytest_inprocess("--benchmark-save=x", "-q")
-    result.assert_outcomes(passed=1)
-    (benchmark,) = saved(project).benchmarks
-    assert len(benchmark.measurement.processes[0]) == 3
-    (flag,) = [f for f in benchmark.measurement.flags if f.startswith("the loader is not measured")]
-    assert message in flag
+    result.assert_outcomes(passed=3)
+    messages = {
+        "test_step[killed]": "DataLoader worker",
+        "test_step[hung]": "DataLoader timed out after 2 seconds",
+        "test_step[failing]": "the disk is gone",
+    }
+    measured = {benchmark.name: benchmark.measurement for benchmark in saved(project).benchmarks}
+    assert measured.keys() == messages.keys()
+    for name, measurement in measured.items():
+        assert len(measurement.processes[0]) == 3
+        flags = [f for f in measurement.flags if f.startswith("the loader is not measured")]
+        assert messages[name] in flags[0]
 
 
 SLEEPLESS = "def test_step(measure):\n    measure(lambda: sum(range(100)), rounds=3)\n"

@@ -8,6 +8,8 @@ import pytest
 from support.clocks import CONFTEST
 from support.runs import machine_info, plant, rounds_of, run_json, stock_json
 
+pytestmark = pytest.mark.integration
+
 QUICK = ["--benchmark-max-time=0.2", "--benchmark-quiet", "-p", "no:hypothesispytest"]
 TWO = """
     def test_a(measure, work):

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("lab_in_one_process")
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("lab_in_one_process")]
 
 PROJECT = """
     import weakref

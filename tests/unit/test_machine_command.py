@@ -62,6 +62,7 @@ def test_json_is_the_record_of_saved_runs(run, measured):
     assert len(measured) == 1
 
 
+@pytest.mark.integration
 def test_ceilings_are_measured_once_unless_asked_for_again(run, measured):
     """The second call knows them and announces nothing; --fresh measures them again."""
     run("machine")

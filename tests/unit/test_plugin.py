@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("lab_in_one_process")
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("lab_in_one_process")]
 
 SLEEPLESS = """
     def test_step(measure):

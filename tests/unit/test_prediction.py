@@ -70,6 +70,7 @@ def test_torchvision_s_prefix_names_the_same_network():
     assert plain["method"] == "recurrence"
 
 
+@pytest.mark.integration
 def test_the_largest_batch_fits_and_the_next_one_does_not():
     """Of all that a GPU adds: what is printed is within the memory, and of the next is not."""
     command = "--network resnet18-cifar --optimizer adam --gpu-capability 9.0 --batch"
@@ -82,6 +83,7 @@ def test_the_largest_batch_fits_and_the_next_one_does_not():
         assert (record["needed_bytes"] <= record["device_memory_bytes"]) is fits
 
 
+@pytest.mark.integration
 def test_a_check_is_an_exit_status():
     """0 where the step fits, 1 where it does not; the plan is printed either way."""
     command = ["predict", "--network=resnet18-cifar", "--batch=8", "--check"]
@@ -92,6 +94,7 @@ def test_a_check_is_an_exit_status():
         assert "Memory of a training step, planned" in result.stdout
 
 
+@pytest.mark.integration
 def test_what_does_not_fit_comes_with_ways():
     """Each with its peak, the ones that fit first; bfloat16 says that it changes numbers."""
     record = predicted("--network resnet18-cifar --batch 128 --device-memory 300MiB")
@@ -105,6 +108,7 @@ def test_what_does_not_fit_comes_with_ways():
     assert smaller["peak_bytes"] < record["peak_bytes"]
 
 
+@pytest.mark.integration
 def test_nothing_fits_is_an_answer():
     """The plan is not lost: largest batch 0, and of every optimizer in the table."""
     record = predicted("--network resnet18-cifar --batch 2 --device-memory 50MB --table")

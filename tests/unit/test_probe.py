@@ -140,6 +140,7 @@ def test_a_check_that_fails_loses_no_other():
     assert [json.loads(line)["check"] for line in said] == ["fails", "works"]
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_without_a_gpu_every_check_ends_in_a_line():
     """The whole way through the command, up to the first call of CUDA; nothing is kept."""

@@ -12,6 +12,8 @@ from hpml_lab.pytest_plugin import interpreter
 from hpml_lab.runs.schema import Failure
 from support.runs import saved_in
 
+pytestmark = pytest.mark.integration
+
 QUICK = ["--benchmark-max-time=0.01", "--benchmark-min-rounds=3"]
 # How often a test was run so far, over all interpreters: the second time is in the second process.
 TIMES = """

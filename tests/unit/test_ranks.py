@@ -91,6 +91,7 @@ def test_torchrun_says_which_rank_this_is(monkeypatch, number, world, expected):
     assert rank() == expected
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("lab_in_one_process")
 def test_only_the_first_rank_saves(project, monkeypatch):
     """The second one measures beside it and leaves no file; it starts no interpreters."""
@@ -107,6 +108,7 @@ def test_only_the_first_rank_saves(project, monkeypatch):
     assert len(run["benchmarks"][0]["extra_info"]["hpml"]["processes"]) == 1
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("lab_in_one_process")
 def test_what_fails_on_the_first_rank_is_in_the_run(project, monkeypatch):
     """As it is in a run of fresh interpreters."""

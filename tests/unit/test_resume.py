@@ -13,6 +13,8 @@ from hpml_lab.runs.reading import read_run
 from hpml_lab.runs.recovery import recover
 from support.runs import saved_in
 
+pytestmark = pytest.mark.integration
+
 QUICK = ["--benchmark-max-time=0.01", "--benchmark-min-rounds=3", "-p", "no:cacheprovider"]
 SAVED = [*QUICK, "--hpml-processes=2", "--benchmark-save=x"]
 # The fourth of the six times that a test runs, over all interpreters, is the end of the run.

@@ -8,6 +8,8 @@ import pytest
 from hpml_lab.errors import MeasurementError
 from hpml_lab.measure import ceilings
 
+pytestmark = pytest.mark.integration
+
 KNOWN = {"cpu_memory_bytes_per_s": 5e9, "cpu_matmul_bfloat16_flops_per_s": None}
 
 

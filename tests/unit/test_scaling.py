@@ -39,6 +39,7 @@ def ranks_running():
     ]
 
 
+@pytest.mark.integration
 def test_two_ranks_have_the_gradients_of_one():
     """To 1e-6 of the largest; rounds of both ranks, and as many bytes in each."""
     first, second = run_ranks(JOB, 2, 120)
@@ -50,6 +51,7 @@ def test_two_ranks_have_the_gradients_of_one():
     assert not ranks_running()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("fault", "message"),
     [("killed", "SIGKILL|Signal 9"), ("raise", "ValueError: as planted"), ("other", "Error")],
@@ -62,11 +64,13 @@ def test_a_rank_that_fails_ends_all(fault, message):
     assert not ranks_running()
 
 
+@pytest.mark.integration
 def test_a_rank_that_dies_while_leaving_loses_nothing():
     """All have measured by then; gloo may abort where another rank has closed its connections."""
     assert len(run_ranks(JOB | {"parameters": {"fault": "leaving"}}, 2, 120)) == 2
 
 
+@pytest.mark.integration
 def test_a_rank_that_stops_costs_the_timeout_alone():
     """It is killed, though it is stopped, and so is the other one that waits for it."""
     with pytest.raises(RanksError, match="2 ranks did not end within 15 s") as error:
@@ -77,6 +81,7 @@ def test_a_rank_that_stops_costs_the_timeout_alone():
     assert not ranks_running()
 
 
+@pytest.mark.integration
 def test_two_nodes_share_the_ranks():
     """Each node starts one rank, they meet at a port, and each node has the result of both."""
     with socket.socket() as free:
@@ -90,6 +95,7 @@ def test_two_nodes_share_the_ranks():
     assert first[0]["gradient_error"] <= 1e-6
 
 
+@pytest.mark.integration
 def test_a_port_that_is_taken_is_one_failure():
     """By something that is no meeting place; within the timeout, and nothing is left."""
     with socket.create_server(("localhost", 0)) as taken:
@@ -100,6 +106,7 @@ def test_a_port_that_is_taken_is_one_failure():
     assert not ranks_running()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_sharded_rank_holds_what_is_planned(ranks):
     """Shards, gathered parameters, scattered gradients. Gloo's threads copy what they reduce.

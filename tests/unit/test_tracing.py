@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 
 from hpml_lab import TrainingStep
@@ -67,6 +68,7 @@ TEST = """
 """
 
 
+@pytest.mark.integration
 def test_a_run_keeps_the_trace_of_its_first_process(project):
     """One file for a case of two processes; the report shows its operators."""
     project.makepyfile(TEST)
@@ -80,6 +82,7 @@ def test_a_run_keeps_the_trace_of_its_first_process(project):
     assert len(answer.rows) == 10
 
 
+@pytest.mark.integration
 def test_a_trace_that_cannot_be_written_loses_no_time(project):
     """A flag says why; the rounds are there."""
     project.makepyfile(TEST)

@@ -130,6 +130,7 @@ def test_values_that_time_did_not_suffice_for_are_named():
     assert list(_not_reached(race)) == [NotTried("threads", 2, "no time was left")]
 
 
+@pytest.mark.integration
 def test_ctrl_c_prints_what_is_known(tmp_path):
     """In the middle of the race; the exit status is that of a result, and no trial is left."""
     command = [sys.executable, "-m", "hpml_lab.cli", "tune", NAME, "--budget", "600", "--json"]
@@ -193,6 +194,7 @@ def test_bad_input_is_one_line(run, arguments, message):
     assert message in errors[0]
 
 
+@pytest.mark.integration
 def test_a_plain_loop_that_does_not_run_is_one_line(run):
     """There is nothing to compare with."""
     status, out, errors = run("tune", NAME, "--set", "fault=raise", "--budget", "10")

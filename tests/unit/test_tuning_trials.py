@@ -16,6 +16,8 @@ from hpml_lab.tuning.settings import Facts
 from hpml_lab.tuning.trial import _loaded, facts, serve
 from support.workloads.tuned import small
 
+pytestmark = pytest.mark.integration
+
 NAME = f"{Path(__file__).parents[1] / 'support/workloads/tuned.py'}:small"
 
 

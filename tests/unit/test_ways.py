@@ -60,6 +60,7 @@ def ways_by_name(memory_bytes, function=training, **settings):
     return {way.name.split()[0]: way for way in ways(function, settings, device, now)}
 
 
+@pytest.mark.integration
 def test_ways_that_fit_come_first_and_need_less_than_now():
     """With 20 MiB for a step that needs more than 30."""
     shown = ways_by_name(20 * 2**20)
@@ -85,6 +86,7 @@ def test_recomputed_blocks_are_planned_as_a_real_step_takes_them():
     assert planned.peak_bytes < plan(training).peak_bytes
 
 
+@pytest.mark.integration
 def test_no_more_blocks_are_recomputed_than_needed():
     """A byte less than the step needs: so many blocks that it fits, and with one less it does not.
 
@@ -137,6 +139,7 @@ def test_blocks_are_what_lists_consist_of(model, blocks):
     assert recomputable([model]) == blocks
 
 
+@pytest.mark.integration
 def test_a_default_batch_size_is_cut_too():
     """Nobody has to set it; what cannot be planned loses no other way."""
 

@@ -56,7 +56,8 @@ class Worker:
             self._benchmarks.hand_over()
 
     def collected(self, session: pytest.Session) -> None:
-        """Does nothing: the tests run in this process."""
+        """Silences pytest, whose summary nobody reads: Hypothesis's imports it, for a second."""
+        session.config.pluginmanager.unregister(name="terminalreporter")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(
