@@ -4,14 +4,12 @@ With -v the largest deviations are listed, how often intervals covered, and how 
 wrong.
 """
 
-import pytest
-
 from support import verdict_trials
 from support.coverage_trials import TABLE, table
 from support.laws import LARGEST
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter):
     """Lists deviations of laws, how often intervals covered, how often verdicts were wrong."""
     if terminalreporter.verbosity <= 0:
         return

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("importlinter", reason="a tool of `make check`: the extra dev has it")
+
 ROOT = Path(__file__).parents[2]
 
 

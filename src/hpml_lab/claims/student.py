@@ -43,7 +43,7 @@ def read_answers(path: Path) -> list[StudentAnswer]:
         answers = msgspec.yaml.decode(path.read_bytes(), type=list[StudentAnswer])
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+    except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{str(path)!r} is no file of answers: {reason}; give a YAML list of entries such as "
