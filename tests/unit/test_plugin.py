@@ -121,6 +121,12 @@ def test_a_test_that_fails_after_measuring_leaves_no_result(project):
     assert [bench["name"] for bench in saved(project)[0]["benchmarks"]] == ["test_good"]
 
 
+def test_a_test_that_fails_before_measuring_is_one_failure(project):
+    """Without pytest-benchmark's warning that its fixture was not used."""
+    project.makepyfile("def test_bad(measure):\n    measure(None)\n")
+    project.runpytest_inprocess("-Walways").assert_outcomes(failed=1, warnings=0)
+
+
 def test_a_training_that_diverges_leaves_no_result(project):
     """A loss that becomes NaN is one line, and only the sound training is in the file."""
     project.makepyfile("""

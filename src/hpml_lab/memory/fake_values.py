@@ -71,7 +71,10 @@ def without_values(name: str) -> Iterator[KnownMode]:
         InputError: for an operation that fake tensors do not support.
     """
     mode = KnownMode()
-    with refusing(f"{name} cannot be planned on tensors without values"), catch_warnings():
+    with (
+        refusing(f"{name} fails while it is planned, on tensors that have shapes but no values"),
+        catch_warnings(),
+    ):
         # Copying a module triggers the warning.
         filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
         with (

@@ -32,6 +32,8 @@ class Bench:
     def discard(self) -> None:
         """Discards the result of this test."""
         self._fixture.has_error = True
+        # One line has said why nothing is measured; it would warn that nobody asked for it.
+        self._fixture._mode = self._fixture._mode or "discarded"
         if self._fixture.stats is not None:
             self._fixture.stats.stats.data.clear()  # or the table at the end would show it
 

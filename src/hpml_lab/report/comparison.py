@@ -18,7 +18,8 @@ _MOST_CHANGES, _MOST_OTHERS = 50, 5  # rows of a group that text shows
 _NONE = "-"
 _LEGEND = (
     "Interval: of the change, for all cases at once. Detectable: the slowdown that would have been "
-    "told in 90 of 100 such comparisons. More: processes a side that would settle it."
+    "told in 90 of 100 such comparisons. Processes: baseline : new. More: processes a side that "
+    "would settle it."
 )
 _COLUMNS = ("case", "change", "interval", "detectable", "processes", "more")
 

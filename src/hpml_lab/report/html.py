@@ -62,7 +62,7 @@ def _summary(name: str, summary: Summary, document: Document) -> str:
 
 
 def _card(line: Line, since: str) -> str:
-    sure = "sure" if line.brief.is_sure else f"cannot tell; to settle: {line.brief.settle}"
+    sure = "sure" if line.brief.is_sure else f"not sure; to settle: {line.brief.settle}"
     kind = "sure" if line.brief.is_sure else "open"
     item = f'<span class="item">{_text(line.item)}</span> ' if line.item else ""
     told = line.change not in ("", "new", NO_VERDICT)

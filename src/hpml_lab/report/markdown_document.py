@@ -24,7 +24,7 @@ def _summary(summary: Summary) -> list[str]:
     rows = [["question", "answer", "how sure"], ["---"] * 3]
     for line in summary.lines:
         question = f"{line.item} {line.question}".strip()
-        sure = "sure" if line.brief.is_sure else f"cannot tell; {line.brief.settle}"
+        sure = "sure" if line.brief.is_sure else f"not sure; to settle: {line.brief.settle}"
         rows.append([*map(markdown, (question, line.brief.text, sure))])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return [markdown("; ".join(summary.machine)), *([table] if summary.lines else [])]

@@ -14,7 +14,7 @@ from hpml_lab.text import printable, wrapped
 
 _WIDTH = 100
 _MOST_LINES = 40  # of a summary
-_SURE, _UNSURE = "sure", "cannot tell"
+_SURE, _UNSURE = "sure", "not sure"
 _NARROWEST, _GAP = 20, 3  # characters of the column that is broken, and between two columns
 
 

@@ -64,7 +64,7 @@ REFUSED = {
     "packed sequences": (packed, "_pack_padded_sequence"),
     "sparse embedding": (sparse, "the gradient of weight is sparse"),
     "lazy layer": (lazy, "lazy layers cannot be planned; give them their widths"),
-    "a loss that reads": (reading, "cannot be planned on tensors without values"),
+    "a loss that reads": (reading, "fails while it is planned, on tensors that have shapes"),
     "chosen experts": (chosen_experts, r"aten.nonzero.default asks for values, as .item\(\), int"),
     "checked": (
         checked,
