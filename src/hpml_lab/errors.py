@@ -12,9 +12,12 @@ HpmlError
     └── JournalError    the journal of a run cannot be read or has been damaged
 """
 
+import re
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
+
+_OF_A_WORKER = re.compile(r"Caught \w+ in DataLoader worker process")
 
 
 class HpmlError(Exception):
@@ -91,6 +94,18 @@ def unknown(what: str, got: object, allowed: Iterable[str]) -> InputError:
     """
     names = list(allowed)
     return InputError(f"unknown {what} {got!r}; choose one of: {', '.join(names)}", names)
+
+
+def one_line(error: BaseException) -> str:
+    """Returns type and message of any error in one line.
+
+    That is its first line; of what a loader's worker raised, which comes with the worker's
+    traceback, the last one.
+    """
+    lines = str(error).strip().splitlines() or [""]
+    if _OF_A_WORKER.match(lines[0]):
+        return lines[-1]
+    return f"{type(error).__name__}: {lines[0]}".removesuffix(": ")
 
 
 def clear_frames(error: BaseException) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hpml_lab import InputError, RunFileError, read_run
-from hpml_lab.errors import DataError, unknown
+from hpml_lab.errors import DataError, one_line, unknown
 from hpml_lab.training.images import open_images
 
 
@@ -16,6 +16,23 @@ def test_an_unknown_name_has_those_that_are_known():
     assert str(error) == "unknown colour 'rad'; choose one of: red, green"
     assert error.allowed == ("red", "green")
     assert InputError("batch is 0; it must be 1 or more").allowed == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("a\nb"), "ValueError: a"),
+        (MemoryError(), "MemoryError"),
+        (RuntimeError("\n two \n"), "RuntimeError: two"),
+        (
+            OSError("Caught OSError in DataLoader worker process 0.\nTraceback:\nOSError: gone\n"),
+            "OSError: gone",
+        ),
+    ],
+)
+def test_any_error_is_one_line(error, line):
+    """Its first one; of a worker's, which begins with where it was, the last one."""
+    assert one_line(error) == line
 
 
 def test_a_run_that_cannot_be_read_has_its_path(tmp_path):

@@ -1,5 +1,9 @@
 """Faults around a run: workers of a loader, git, shared memory, the clock on the wall."""
 
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 from support.runs import saved_in
@@ -57,16 +61,63 @@ def test_a_loader_worker_that_fails_is_a_flag(project, monkeypatch):
     result = project.runpytest_inprocess("--benchmark-save=x", "-q")
     result.assert_outcomes(passed=3)
     messages = {
-        "test_step[killed]": "DataLoader worker",
-        "test_step[hung]": "DataLoader timed out after 2 seconds",
-        "test_step[failing]": "the disk is gone",
+        "test_step[killed]": "RuntimeError: DataLoader worker",
+        "test_step[hung]": "RuntimeError: DataLoader timed out after 2 seconds",
+        "test_step[failing]": "OSError: the disk is gone",
     }
     measured = {benchmark.name: benchmark.measurement for benchmark in saved(project).benchmarks}
     assert measured.keys() == messages.keys()
     for name, measurement in measured.items():
         assert len(measurement.processes[0]) == 3
-        flags = [f for f in measurement.flags if f.startswith("the loader is not measured")]
-        assert messages[name] in flags[0]
+        (flag,) = [f for f in measurement.flags if f.startswith("the loader is not measured")]
+        assert flag.startswith(f"the loader is not measured: {messages[name]}")
+        assert "\n" not in flag
+
+
+WORKER = """
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    from hpml_lab import TrainingStep
+
+    def test_step(measure):
+        model = torch.nn.Linear(4096, 2)
+        rows = TensorDataset(torch.zeros(64, 4096), torch.zeros(64, dtype=torch.long))
+        loader = DataLoader(rows, 16, num_workers=1)
+        batch = torch.zeros(16, 4096), torch.zeros(16, dtype=torch.long)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        loss = torch.nn.functional.cross_entropy
+        measure(TrainingStep(model, optimizer, loss, batch, loader=loader), rounds=3)
+"""
+# A session of mounts of its own, in which shared memory holds 64 KiB; a batch has 256.
+LITTLE = [
+    "unshare",
+    "--mount",
+    "sh",
+    "-c",
+    'mount -t tmpfs -o size=64k tmpfs /dev/shm && "$@"',
+    "-",
+]
+
+
+def can_mount():
+    """Returns whether this user may mount a file system."""
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run([*LITTLE, "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs the right to mount a file system")
+def test_a_loader_without_shared_memory_is_a_flag(project, monkeypatch):
+    """The time of the step stays, and the flag says that shared memory was short."""
+    monkeypatch.setenv("HPML_PROCESSES", "1")
+    project.makepyfile(WORKER)
+    result = project.run(*LITTLE, sys.executable, "-m", "pytest", "--benchmark-save=x", "-q")
+    result.assert_outcomes(passed=1)
+    (benchmark,) = saved(project).benchmarks
+    (flag,) = [f for f in benchmark.measurement.flags if f.startswith("the loader is not measured")]
+    assert "shared memory" in flag
+    assert "No space left on device" in flag
 
 
 SLEEPLESS = "def test_step(measure):\n    measure(lambda: sum(range(100)), rounds=3)\n"

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from hpml_lab.errors import InputError, NonFiniteLossError
+from hpml_lab.errors import InputError, NonFiniteLossError, one_line
 from hpml_lab.measure.record import Record
 from hpml_lab.pytest_plugin.benchmark import Bench
 from hpml_lab.runs.schema import Sampling
@@ -212,7 +212,7 @@ class Measure(Record):
         try:
             self._trace = record_trace(step, clock, self._trace_file)
         except Exception as error:  # noqa: BLE001 - of the profiler, the step or the disk
-            self.flags.append(f"no trace is recorded: {type(error).__name__}: {error}")
+            self.flags.append(f"no trace is recorded: {one_line(error)}")
 
     def _load(self, subject: "Subject", clock: "Clock") -> None:
         """Times a pass over the loader, after everything that is timed on a fixed batch."""
@@ -224,7 +224,7 @@ class Measure(Record):
         try:
             self.stalls |= loader_times(step, clock, self._bench.budget_s)
         except Exception as error:  # noqa: BLE001 - a measured time is not lost to the loader
-            self.flags.append(f"the loader is not measured: {type(error).__name__}: {error}")
+            self.flags.append(f"the loader is not measured: {one_line(error)}")
 
     def epochs(
         self,

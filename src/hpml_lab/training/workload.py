@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hpml_lab.errors import HpmlError, InputError
+from hpml_lab.errors import HpmlError, InputError, one_line
 from hpml_lab.training.refusals import BY_VALUE, reason
 from hpml_lab.training.step import TrainingStep
 
@@ -233,8 +233,7 @@ def _name(function: Workload) -> str:
 def _message(error: BaseException) -> str:
     if isinstance(error, BY_VALUE):
         return f"{reason(error)}, and a plan has none"
-    text = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return one_line(error)
 
 
 def _where(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import torch
 
-from hpml_lab.errors import MeasurementError
+from hpml_lab.errors import MeasurementError, one_line
 from hpml_lab.measure.termination import interrupts_held
 from hpml_lab.tuning.result import Kind
 
@@ -162,8 +162,7 @@ def _serve(
         try:
             reply = False, _in_time(timeout_s, call)
         except BaseException as error:  # noqa: BLE001 - a user's code may raise anything
-            lines = str(error).strip().splitlines() or [""]
-            reply = True, f"{type(error).__name__}: {lines[0]}"
+            reply = True, one_line(error)
         try:
             pipe.send(reply)
             asked, timeout_s = pipe.recv()
