@@ -77,6 +77,17 @@ def test_ctrl_c_while_a_trial_starts_leaves_none(monkeypatch):
     assert killed == [-signal.SIGKILL]
 
 
+def test_a_machine_that_forks_no_more_says_so(monkeypatch):
+    """Not that a process which never began cannot be killed."""
+
+    def refused(_process):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", refused)
+    with pytest.raises(BlockingIOError, match="Resource temporarily unavailable"):
+        in_process(len, "", timeout_s=60)
+
+
 def test_a_trial_that_hangs_costs_its_limit_alone():
     """It is killed with all that it started."""
     with pytest.raises(TrialError, match="no end within 3 s") as error:

@@ -57,7 +57,7 @@ class Worker:
 
     def collected(self, session: pytest.Session) -> None:
         """Silences pytest, whose summary nobody reads: Hypothesis's imports it, for a second."""
-        session.config.pluginmanager.unregister(name="terminalreporter")
+        session.config.pluginmanager.set_blocked("terminalreporter")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(

@@ -180,6 +180,8 @@ def _in_time(timeout_s: float, call: Callable[[], Any]) -> Any:
 
 
 def _kill(process: Any) -> None:
+    if process.pid is None:
+        return  # it could not be started
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
