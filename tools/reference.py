@@ -119,10 +119,16 @@ here are passed over. Text is UTF-8, numbers are finite.
 
 
 def schema() -> dict[str, Any]:
-    """Returns the JSON Schema of a saved run, docstrings left out."""
+    """Returns the JSON Schema of a saved run, docstrings left out.
+
+    Defaults that are empty are left out too: msgspec writes them since 0.23.
+    """
     result = msgspec.json.schema(Run)
     for record in result["$defs"].values():
         record.pop("description", None)
+        for field in record.get("properties", {}).values():
+            if field.get("default") in ({}, []):
+                del field["default"]
     return result
 
 
