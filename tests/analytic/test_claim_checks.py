@@ -10,7 +10,10 @@ from hpml_lab.claims.ledger import ledger
 from hpml_lab.labs.claim_decisions import all_checks, decide
 
 # Checks that train for seconds.
-TRAIN = {"000-Q2a-order", "001-4b-premise", "001-4b-why", "001-4d-mlp", "001-4d-premise"}
+TRAIN = {
+    "000-Q2a-order", "000-Q2b-adam-most", "001-4b-premise", "001-4b-why", "001-4c-gen",
+    "001-4d-mlp", "001-4d-premise", "001-4d-spatial", "001-4e-observe",
+}  # fmt: skip
 OPPOSITE = {"confirmed": "refuted", "refuted": "confirmed"}
 
 

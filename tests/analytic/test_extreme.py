@@ -35,6 +35,7 @@ def test_few_values_and_equal_ones_have_no_outlier():
     assert outliers([1.0] * 10, 0.05) == []
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("n", [8, 16, 64])
 def test_normal_samples_have_an_outlier_as_often_as_stated(n):
     """4,000 samples at 1 %: 40 expected; 75 would be seen once in a million."""

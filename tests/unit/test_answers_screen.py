@@ -124,6 +124,7 @@ class Cells(html.parser.HTMLParser):
             self.rows[-1][-1] += data
 
 
+@pytest.mark.integration
 def test_times_on_the_page_are_those_of_the_file():
     """For each of the 49 cases the median over processes of medians over rounds, read twice."""
     file = SAVED / "0001_bench.json"

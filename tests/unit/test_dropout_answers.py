@@ -164,6 +164,7 @@ def test_parts_that_were_not_run_leave_no_answer():
     assert {a.item for a in answers(run_of(PLAIN[0], SWEEP[0]))} == {"1(g)"}
 
 
+@pytest.mark.integration
 def test_each_part_has_its_picture(tmp_path):
     """Courses, the sweep and the shortcut, as PNG; nothing for a run without them."""
     run = run_of(*ON, *LARGE, *SWEEP, PLAIN_NETWORKS, networks(0.75, (0.9, 0.9), (0.7, 0.8)))

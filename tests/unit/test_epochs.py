@@ -175,6 +175,7 @@ def test_an_epoch_reads_its_sums_once_whatever_its_batches(clock):
     assert reads(Reading(clock, few), clock) < reads(Reading(clock, many), clock)
 
 
+@pytest.mark.integration
 def test_the_lab_s_own_trainer_reads_nothing_within_an_epoch(clock):
     """Real steps of the real network: as many reads in an epoch of four batches as of two."""
     few, many = (

@@ -29,6 +29,7 @@ def test_a_seed_gives_the_same_images_again():
     assert not (first == other).all()
 
 
+@pytest.mark.integration
 def test_a_linear_model_does_not_solve_them():
     """Ridge regression on the pixels stays below 40 % on new images; chance is 10 %."""
     train, train_labels = drawn(0, 4000)

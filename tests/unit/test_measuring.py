@@ -163,6 +163,7 @@ def test_epochs_are_kept_with_the_warm_up_marked(bench, images):
     assert record["counters"]["graphs"] == 3
 
 
+@pytest.mark.integration
 def test_a_step_of_the_training_is_counted_behind_its_epochs(bench, images):
     """A sample is 3 x 32 x 32 float32 pixels and an int64 label; plain SGD keeps no state."""
     training = Training(width=2, images=16, batch_size=8, workers=0, optimizer="sgd")
@@ -182,6 +183,7 @@ def test_nothing_is_counted_where_nothing_is_measured(bench, images):
     assert measure.counters == {}
 
 
+@pytest.mark.integration
 def test_an_evaluation_is_kept_apart_from_its_epoch(bench, images):
     """Every epoch has its own evaluation on all images, and none where none was asked for."""
     training = Training(width=2, images=16, batch_size=8, workers=0)

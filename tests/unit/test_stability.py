@@ -16,6 +16,7 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.mark.integration
 def test_a_steady_case_is_rarely_called_unstable(rng):
     """Of 500 samples with normal noise fewer than 10, with exponential noise fewer than 20."""
     normal = 1 + 0.05 * rng.standard_normal((500, 60))
@@ -78,6 +79,7 @@ def test_orders_are_counted_by_their_inversions(count, orders):
     assert stability._by_inversions(count) == orders
 
 
+@pytest.mark.integration
 def test_a_trend_is_as_rare_as_stated_where_there_is_none(rng):
     """Of 4,000 samples of 6 to 59 rounds fewer than 28 at 0.3 %: more have a chance of 1e-4."""
     samples = [rng.standard_normal(6 + index % 54) + 10 for index in range(4_000)]

@@ -114,6 +114,7 @@ def test_gradients_that_add_up_are_there_in_the_forward_pass():
     assert planned.peak_bytes > plan(training, batch_size=256).peak_bytes
 
 
+@pytest.mark.integration
 def test_without_a_batch_size_nothing_adds_up():
     """The workload says no smaller batch; the other ways are there."""
 

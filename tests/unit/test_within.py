@@ -42,6 +42,7 @@ def test_a_case_alone_is_the_fastest():
     assert fastest({"a": [1.0]}).is_told
 
 
+@pytest.mark.integration
 def test_a_false_order_is_as_rare_as_stated():
     """Five equal cases in three processes, 4,000 times: any is told less often than at 1 %.
 

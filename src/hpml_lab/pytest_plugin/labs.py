@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite(*(question.module("bench") for question in QUESTIONS))
 MARKERS = (
     "hpml_axes(NAME=VALUES, ...): the cases of a test that asks for `training`",
-    "integration: starts processes or trains, for seconds; left out of a plain `pytest`",
+    "integration: starts processes, trains or simulates for seconds; left out of a plain `pytest`",
     "slow: takes minutes; left out of a plain `pytest`",
     "learning: trains to an accuracy",
     "claim(id): decides a published answer",
