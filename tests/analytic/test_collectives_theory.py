@@ -75,6 +75,7 @@ def test_overlapped_exchanges_end_as_in_a_simulation(buckets):
         (lambda: ring_all_reduce_s(-1, 2, 0, 1), "size_bytes is -1"),
         (lambda: tree_all_reduce_s(1, 0, 0, 1), "ranks is 0"),
         (lambda: ring_all_reduce_s(1, 2, 0, 0), "bytes_per_s is 0"),
+        (lambda: ring_all_reduce_s(1, 2, -1, 1), "latency_s is -1"),
         (lambda: overlapped_end_s([1.0], []), "1 times and 0 costs; give as many of both"),
     ],
 )

@@ -92,6 +92,18 @@ def test_numbers_worked_out_by_hand():
     assert fsdp_step_s(6.0, units, lambda _size: 1.0, overlapped=False) == pytest.approx(12.0)
 
 
+def test_unequal_units_worked_out_by_hand():
+    """Exchanges of 1, 2 and 4 s, a second forward and two backward for each unit: 22 s.
+
+    Gathers end at 1, 3 and 7 s, so forward is 1 to 2, 3 to 4 and 7 to 8. The third is gathered
+    again until 12, backward until 14; the second until 14, scatter of the third until 18, backward
+    of the second until 16; the first is gathered from 18 to 19, scatter of the second until 21,
+    backward of the first 19 to 21, its scatter until 22.
+    """
+    units = [Unit(size, 1 / 9, 2 / 9) for size in (1, 2, 4)]
+    assert fsdp_step_s(9.0, units, float) == pytest.approx(22.0)
+
+
 # Efficiency by number of GPUs, of published runs: network, images a second of one GPU, batch,
 # bytes a second of a node's link by its name, and what was measured.
 # 1: DLPerf Benchmark Test Report V1.0 (Oneflow-Inc, August 2020), PyTorch, ResNet-50 v1.5, FP32,

@@ -44,6 +44,11 @@ def test_an_unknown_ceiling_gives_no_roof(ceilings):
     assert (result.attainable_flops_per_s, result.fraction, result.bound) == (None, None, None)
 
 
+def test_at_the_ridge_arithmetic_is_the_bound():
+    """8 FLOP/s over 4 bytes/s: 2 FLOP a byte."""
+    assert position(1, 2, 1, 8, 4).bound == COMPUTE_BOUND
+
+
 def test_without_arithmetic_no_fraction_is_attainable():
     """0 FLOP have 0 FLOP/s as their roof, and no share of it."""
     result = position(5, 0, 2, 100, 20)
@@ -81,7 +86,10 @@ def test_the_bound_is_the_roof_that_is_lower(samples, work, moved, peak, memory)
         (lambda: attainable(1, 0, 1), "peak_flops_per_s is 0; it must be finite and above 0"),
         (lambda: ridge(1, 0), "bytes_per_s is 0; it must be finite and above 0"),
         (lambda: position(1, 1, 0, 1, 1), "bytes_per_sample is 0; it must be finite and above 0"),
+        (lambda: attainable(1, 1, 0), "bytes_per_s is 0; it must be finite and above 0"),
+        (lambda: ridge(0, 1), "peak_flops_per_s is 0; it must be finite and above 0"),
         (lambda: position(float("nan"), 1, 1, 1, 1), "samples_per_s is nan; it must be finite"),
+        (lambda: position(1, -1, 1, 1, 1), "flops_per_sample is -1; it must be finite"),
     ],
 )
 def test_what_cannot_be_a_rate_is_refused(call, message):

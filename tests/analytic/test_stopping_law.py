@@ -125,6 +125,23 @@ def test_warm_up_is_bounded(steps_s):
     assert taken.how.warm_up <= 2 + (8 + MOST_WINDOWS * WINDOW) * MOST_ITERATIONS
 
 
+@pytest.mark.parametrize(
+    ("count", "spent_s", "reason"),
+    [(7, 9.0, None), (8, 0.9, None), (8, 1.0, "budget"), (9, 0.9, None), (12, 0.9, "most rounds")],
+)
+def test_a_rule_says_why_it_stops(count, spent_s, reason):
+    """Never before the fewest rounds; at the budget and at the most rounds exactly."""
+    rule = UntilPrecise(budget_s=1.0, least=8, precision=0.0, most=12)
+    assert rule.reason([1.0, 2.0] * (count // 2) + [1.0] * (count % 2), spent_s) == reason
+
+
+def test_a_precise_median_stops_at_each_tenth_round_only():
+    """Equal rounds: at 50 and 55, not at 51 to 54."""
+    rule = UntilPrecise(budget_s=1.0)
+    looks = [n for n in range(50, 61) if rule.reason([1.0] * n, 0.0) == "precise"]
+    assert looks == [50, 55, 60]
+
+
 @pytest.mark.parametrize("count", [6, 11, 20, 101])
 def test_the_ranks_of_a_median_s_interval_are_the_binomial_s(count):
     """The ends are the innermost pair of ranks that hold the median in 95 % of samples."""

@@ -52,14 +52,16 @@ def test_a_file_comes_before_everything(folder, tmp_path):
 @pytest.mark.parametrize("wanted", ["7", "nobody", "gone.json", "origin/main", "--help", "-f"])
 def test_what_is_not_there_is_refused_with_what_is(folder, tmp_path, wanted):
     """The error names the latest runs; what looks like an option is a name like any other."""
-    with pytest.raises(InputError, match=f"{re.escape(wanted)}'.* has 4, the latest: 0002_main"):
+    offer = f"'{folder}' has 4, the latest: 0002_main, "
+    with pytest.raises(InputError, match=f"{re.escape(wanted)}'.*{re.escape(offer)}"):
         find_baseline(wanted, [folder], tmp_path)
 
 
 @pytest.mark.parametrize("wanted", ["", "latest", "main"])
 def test_a_machine_without_runs_is_told_how_to_save_one(tmp_path, wanted):
     """Also where its folder does not exist."""
-    with pytest.raises(InputError, match=r"no saved run under .*--benchmark-save=NAME"):
+    offer = f"no saved run under '{tmp_path / 'none'}'; make one on the baseline's code "
+    with pytest.raises(InputError, match=f"{re.escape(offer)}.*and --benchmark-save=NAME"):
         find_baseline(wanted, [tmp_path / "none"], tmp_path)
 
 

@@ -1,5 +1,7 @@
 """What is seen in rounds, and what the machine did meanwhile."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from hpml_lab.measure import stability
 from hpml_lab.measure.disturbance import Conditions, conditions, disturbances
 from hpml_lab.measure.gpus import Gpu
-from hpml_lab.measure.stability import drift, two_modes, unstable
+from hpml_lab.measure.stability import chance_of_trend, drift, two_modes, unstable
 
 
 @pytest.fixture
@@ -50,6 +52,31 @@ def test_a_few_late_rounds_are_no_mode(rng):
     """One round in twelve that was interrupted does not make a second mode."""
     rounds = np.where(np.arange(60) % 12 == 0, 3.0, 1.0) * (1 + 0.01 * rng.standard_normal(60))
     assert two_modes(list(rounds)) is None
+
+
+@pytest.mark.parametrize(
+    ("fast", "slow", "share"),
+    [(10, 10, 0.5), (4, 16, 0.8), (15, 5, 0.25), (18, 2, None), (2, 18, None), (10, 9, None)],
+)
+def test_modes_are_two_levels_that_many_rounds_have(fast, slow, share):
+    """A millisecond and two: each has a fifth of twenty rounds at least."""
+    modes = two_modes([0.001] * fast + [0.002] * slow)
+    assert modes == (None if share is None else pytest.approx((1.0, share)))
+
+
+def test_rounds_spread_evenly_have_no_modes():
+    """From 1 to 2 s the halves are 0.5 s apart, and within them rounds spread by 0.15 s."""
+    assert two_modes(list(np.linspace(1, 2, 30))) is None
+
+
+def test_twenty_rounds_in_order_are_counted_out():
+    """Two of 20! orders are as extreme; no normal approximation knows so small a chance."""
+    assert chance_of_trend(range(20)) == pytest.approx(2 / math.factorial(20))
+
+
+def test_no_round_has_no_drift():
+    """Nor have rounds without time."""
+    assert drift([]) == drift([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]) == 0.0
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from hpml_lab.runs.schema import Learning
 from hpml_lab.runs.store import (
     latest,
     latest_in,
+    number_of,
     overwrite_run,
     runs,
     save_run,
@@ -106,6 +108,32 @@ def test_a_number_that_another_saver_takes_is_left_to_it(tmp_path):
     """Also if that saver was killed: its number is skipped, and nothing waits for it."""
     (tmp_path / ".claim-1").touch()
     assert save_run(STOCK, tmp_path, "x").name == "0002_x.json"
+    (tmp_path / ".claim-3").touch()
+    (tmp_path / ".claim-4").touch()
+    assert save_run(STOCK, tmp_path, "x").name == "0005_x.json"
+
+
+def test_a_folder_of_folders_is_made(tmp_path):
+    """As a storage is on its first day; the next run finds it."""
+    for number in (1, 2):
+        path = save_run(STOCK, tmp_path / "storage" / "machine", "x")
+        assert path == tmp_path / "storage" / "machine" / f"000{number}_x.json"
+
+
+def test_a_file_can_be_read_by_people(tmp_path):
+    """A line for each value, indented by one; what JSON does not know is its text."""
+    path = save_run({"folder": Path("a"), "b": [1.0]}, tmp_path, "x")
+    assert path.read_text() == '{\n "folder": "a",\n "b": [\n  1.0\n ]\n}'
+    path = save_run({"folder": Path("a"), "b": math.nan}, tmp_path, "x")
+    assert path.read_text() == '{\n "folder": "a",\n "b": null\n}'
+    overwrite_run({"b": "\ud800"}, path)
+    assert path.read_text() == '{\n "b": "\\\\ud800"\n}'
+
+
+def test_a_file_that_is_not_named_like_a_run_has_no_number():
+    """Nor has one without a name behind its number."""
+    names = ["0012_x.json", "notes.json", "x_0012.json"]
+    assert [number_of(Path(name)) for name in names] == [12, 0, 0]
 
 
 def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path, monkeypatch):
@@ -283,7 +311,8 @@ def test_the_latest_run_is_that_of_any_machine(tmp_path):
 def test_no_run_is_an_error_that_says_how_to_make_one(tmp_path):
     """An empty storage is bad input."""
     with pytest.raises(
-        InputError, match=r"no saved run under .*make one with: pytest --benchmark-save=NAME"
+        InputError,
+        match=rf"no saved run under '{tmp_path}'; make one with: pytest --benchmark-save=NAME",
     ):
         latest(tmp_path)
 

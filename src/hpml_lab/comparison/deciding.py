@@ -124,7 +124,7 @@ def _too_few(baseline: Case, contender: Case) -> Verdict:
         "inconclusive",
         _plain_ratio(baseline, contender),
         processes=processes,
-        additional=max(USUAL_PROCESSES - min(processes), 1),
+        additional=USUAL_PROCESSES - min(processes),
         reason=_why_too_few(baseline, contender),
     )
 
