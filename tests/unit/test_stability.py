@@ -74,6 +74,13 @@ def test_twenty_rounds_in_order_are_counted_out():
     assert chance_of_trend(range(20)) == pytest.approx(2 / math.factorial(20))
 
 
+def test_the_normal_chance_is_mann_s():
+    """25 values, 90 of 300 pairs inverted: S = 120, variance 25 * 24 * 55 / 18, z = 2.7792."""
+    turned = [(0, 13), (13, 18), (18, 20), (20, 22), (22, 23), (23, 24), (24, 25)]
+    values = [value for first, end in turned for value in reversed(range(first, end))]
+    assert chance_of_trend(values) == pytest.approx(0.0054486046, rel=1e-7)
+
+
 def test_no_round_has_no_drift():
     """Nor have rounds without time."""
     assert drift([]) == drift([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]) == 0.0

@@ -130,10 +130,12 @@ def test_a_file_can_be_read_by_people(tmp_path):
     assert path.read_text() == '{\n "b": "\\\\ud800"\n}'
 
 
-def test_a_file_that_is_not_named_like_a_run_has_no_number():
-    """Nor has one without a name behind its number."""
+def test_a_file_that_is_not_named_like_a_run_has_no_number(tmp_path):
+    """And a folder without runs has no latest one."""
     names = ["0012_x.json", "notes.json", "x_0012.json"]
     assert [number_of(Path(name)) for name in names] == [12, 0, 0]
+    (tmp_path / "notes.json").touch()
+    assert latest_in(tmp_path) is None
 
 
 def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path, monkeypatch):
