@@ -28,6 +28,24 @@ SETTINGS = {
     "workers": 2, "optimizer": "sgd-momentum", "optimizer_settings": "lab", "source": "generated",
     "batch_norm": True, "compile_mode": "eager", "pin_memory": False,
 }  # fmt: skip
+# A file of pytest-benchmark alone.
+STOCK = {
+    "machine_info": {"node": "somewhere"},
+    "commit_info": {},
+    "benchmarks": [
+        {
+            "name": "test_a",
+            "fullname": "tests/test_a.py::test_a",
+            "group": None,
+            "extra_info": {},
+            "stats": {
+                "min": 1.0, "max": 2.0, "mean": 1.5, "stddev": 0.5, "median": 1.5, "rounds": 2,
+            },
+        }
+    ],
+    "datetime": "2026-01-01T00:00:00+00:00",
+    "version": "5.1.0",
+}  # fmt: skip
 
 
 def stats(second=1.0, rounds=1):
